@@ -1,0 +1,283 @@
+"""The pictures: how results are drawn. Knows nothing of models, of training or of the data.
+
+A picture is a `row` of panels; a panel is a function that draws into an axes. Colours are Okabe and
+Ito's, which readers with any form of colour blindness can tell apart
+(https://jfly.uni-koeln.de/color/); every line has a marker of its own too, for print.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.registry import BackendFilter, backend_registry
+from matplotlib.figure import Figure
+
+from ch07.claims import Claim, number
+from ch07.files import write_aside
+
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#000000", "#767676"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DPI = 120  # 7 inches then make 840 pixels: sharp on a screen, and far below 150 kB
+PANEL = (4.6, 3.6)  # inches, of one panel
+
+STYLE = {
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(marker=MARKERS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": "medium",
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "lines.markersize": 5,
+}
+
+Panel = Callable[[Axes], None]
+
+
+def row(*panels: Panel, height: float = PANEL[1]) -> Figure:
+    """A figure of `panels` side by side, `height` inches high, in the house style."""
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1, len(panels), squeeze=False, figsize=(max(7.0, PANEL[0] * len(panels)), height)
+        )
+        for panel, one in zip(panels, axes[0], strict=True):
+            panel(one)
+    return figure
+
+
+def bars(
+    values: Mapping[str, float],
+    xlabel: str,
+    *,
+    marks: Mapping[str, float] | None = None,
+    mark: str = "",
+    title: str = "",
+) -> Panel:
+    """A horizontal bar for each of `values`; `marks` are ticks on the bars of the same name.
+
+    Args:
+        values: what was measured, by name, from top to bottom.
+        xlabel: the quantity and its unit.
+        marks: a number to compare with, for some or all of the names.
+        mark: what the marks are.
+        title: what the panel shows.
+    """
+
+    def draw(axes: Axes) -> None:
+        names = list(values)
+        axes.barh(names, list(values.values()), color=BLUE, height=0.6)
+        for at, value in enumerate(values.values()):
+            axes.annotate(
+                f" {number(value)}", (max(value, 0), at), va="center", fontsize=9, zorder=5,
+                bbox=dict(facecolor="white", edgecolor="none", pad=0.4, alpha=0.8),
+            )  # fmt: skip
+        for name, value in (marks or {}).items():
+            at = names.index(name)
+            axes.plot([value] * 2, [at - 0.4, at + 0.4], color=ORANGE, lw=2.5, marker="")
+        if marks:
+            axes.plot([], [], color=ORANGE, lw=2.5, marker="", label=mark)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+        axes.invert_yaxis()
+        axes.margins(x=0.15)
+        axes.grid(axis="y", visible=False)
+        axes.set(xlabel=xlabel, title=title)
+
+    return draw
+
+
+def grouped_bars(
+    groups: Mapping[str, Mapping[str, float]], xlabel: str, *, title: str = "", log: bool = False
+) -> Panel:
+    """For each of `groups` (by name, from top to bottom) a bar for each of its values (by name)."""
+
+    def draw(axes: Axes) -> None:
+        series = list(next(iter(groups.values())))
+        height = 0.8 / len(series)
+        for at, name in enumerate(series):
+            places = np.arange(len(groups)) + (at - (len(series) - 1) / 2) * height
+            values = [group[name] for group in groups.values()]
+            axes.barh(places, values, height * 0.9, color=COLOURS[at], label=name)
+            for place, value in zip(places, values, strict=True):
+                axes.annotate(f" {number(value)}", (max(value, 0), place), va="center", fontsize=8)
+        axes.set_yticks(range(len(groups)), groups)
+        axes.invert_yaxis()
+        axes.margins(x=0.15)
+        axes.grid(axis="y", visible=False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(3, len(series)))
+        axes.set(xlabel=xlabel, title=title, xscale="log" if log else "linear")
+
+    return draw
+
+
+def curves(
+    x: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    xlabel: str,
+    ylabel: str,
+    *,
+    level: tuple[str, float] | None = None,
+    log: bool = False,
+    title: str = "",
+) -> Panel:
+    """A line for each of `series` over `x`; `level`, such as chance, is a dashed line by name."""
+
+    def draw(axes: Axes) -> None:
+        for name, values in series.items():
+            axes.plot(x, values, label=name)
+        if level:
+            axes.axhline(level[1], color=GREY, ls="--", lw=1.2, label=level[0])
+        axes.legend(fontsize=9)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
+
+    return draw
+
+
+def points(
+    groups: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    xlabel: str,
+    ylabel: str,
+    *,
+    diagonal: str = "",
+    title: str = "",
+) -> Panel:
+    """A cloud of points (x, y) for each of `groups`; `diagonal` names the line where y is x."""
+
+    def draw(axes: Axes) -> None:
+        for at, (name, (x, y)) in enumerate(groups.items()):
+            style = dict(color=COLOURS[at], marker=MARKERS[at])
+            axes.scatter(x, y, s=12, alpha=0.6, linewidths=0, label=name, **style)
+        if diagonal:
+            low, high = axes.get_xlim()
+            axes.plot([low, high], [low, high], color=GREY, ls="--", marker="", label=diagonal)
+        axes.legend(fontsize=9)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+
+    return draw
+
+
+def histogram(
+    groups: Mapping[str, np.ndarray], bins: np.ndarray, xlabel: str, ylabel: str, *, title: str = ""
+) -> Panel:
+    """How often the values of each of `groups` fall into each of `bins` (a log scale)."""
+
+    def draw(axes: Axes) -> None:
+        for at, (name, values) in enumerate(groups.items()):
+            style = dict(color=COLOURS[at], hatch=("", "//")[at % 2], edgecolor="white")
+            axes.hist(values, bins, alpha=0.7, label=f"{name} ({len(values):,})", **style)
+        axes.legend(fontsize=9)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log")
+
+    return draw
+
+
+def table(
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], label: str, *, title: str = ""
+) -> Panel:
+    """A matrix as a heat map with the number in every cell.
+
+    Args:
+        values: shape (rows, columns).
+        rows, columns: their names.
+        label: what a cell is, with its unit.
+        title: what the panel shows.
+    """
+
+    def draw(axes: Axes) -> None:
+        image = axes.imshow(values, cmap="cividis", aspect="auto")
+        middle = (np.min(values) + np.max(values)) / 2
+        for (r, c), value in np.ndenumerate(values):
+            colour = "black" if value > middle else "white"
+            axes.text(c, r, f"{value:.2f}", ha="center", va="center", color=colour)
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.figure.colorbar(image, ax=axes, label=label)
+        axes.set_title(title)
+
+    return draw
+
+
+def scorecard(claims: Sequence[Claim], title: str) -> Figure:
+    """Every claim at a glance: the value, its bound, and what it is compared with.
+
+    Every row has a scale of its own, from zero to the largest number in it, since the claims
+    differ in their units; the value and its unit stand on the right.
+    """
+
+    def draw(axes: Axes) -> None:
+        for at, claim in enumerate(claims):
+            bounds = [b for b in (claim.at_least, claim.at_most) if b is not None]
+            others = list(claim.compared_with.values())
+            scale = max(map(abs, [claim.value, *bounds, *others])) or 1.0
+            allowed = (
+                0.0 if claim.at_least is None else claim.at_least / scale,
+                1.0 if claim.at_most is None else claim.at_most / scale,
+            )
+            axes.plot(
+                allowed, [at, at], color=SKY, lw=9, alpha=0.45, marker="", solid_capstyle="butt"
+            )
+            axes.plot(
+                np.array(others) / scale,
+                [at] * len(others),
+                ls="",
+                marker="o",
+                mfc="white",
+                mec=GREY,
+            )
+            style = dict(marker="o", color=BLUE) if claim.holds else dict(marker="X", color=ORANGE)
+            axes.plot(claim.value / scale, at, ls="", ms=8, zorder=4, **style)
+            axes.text(1.04, at, f"{number(claim.value)} {claim.unit}", va="center", fontsize=8)
+        for label, style in {
+            "value, claim holds": dict(marker="o", color=BLUE, ls=""),
+            "value, claim does not hold": dict(marker="X", color=ORANGE, ls=""),
+            "compared with": dict(marker="o", mfc="white", mec=GREY, ls=""),
+            "where the claim holds": dict(color=SKY, lw=9, alpha=0.45, marker=""),
+        }.items():
+            axes.plot([], [], label=label, **style)
+        axes.set_yticks(
+            range(len(claims)), [f"{c.sentence}  {c.section}" for c in claims], fontsize=8
+        )
+        axes.set(xlim=(-0.03, 1.03), ylim=(len(claims) - 0.4, -0.6), xticks=[0, 1])
+        axes.set_xticklabels(["0", "largest number\nof the row"])
+        axes.grid(axis="x", visible=False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=2, fontsize=8)
+        axes.set_title(title)
+
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(10.5, 1.4 + 0.27 * len(claims)))
+        draw(axes)
+        axes.figure.get_layout_engine().set(rect=(0, 0, 0.86, 1))
+    return figure
+
+
+def interactive() -> bool:
+    """Whether the backend that Matplotlib chose has a screen to draw on."""
+    backend = plt.get_backend().lower()
+    return backend not in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Save `figure` as `path`, over an older one; it stays open only where it can be shown."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    write_aside(path, buffer.getvalue())
+    if not interactive():
+        plt.close(figure)
+
+
+def show() -> None:
+    """Show the saved pictures; returns at once without a screen."""
+    if interactive():
+        plt.show()

@@ -1,0 +1,172 @@
+"""Make sure that a script can run, then load Keras on TensorFlow without its start-up lines.
+
+Importing this module does the work, so it has to come before ``import keras``. It is written in
+the syntax of Python 3.8: a reader whose Python is too old should get a sentence, not a traceback.
+
+Every obstacle that a reader can remove ends in one sentence on stderr and exit status 2.
+"""
+
+import contextlib
+import faulthandler
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+OLDEST_PYTHON = (3, 11)  # the oldest that TensorFlow 2.21 and NumPy 2.4 are tested with here
+NEWEST_PYTHON = (3, 13)  # the newest with wheels of TensorFlow 2.21 that the tests have seen
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
+INSTALL = 'run "%s -m pip install -r %s"' % (Path(sys.executable).name, REQUIREMENTS.name)
+
+# The lines TensorFlow starts with: news (severity I in glog's form), the heading of the lines that
+# come before its logging is set up, and that a machine without a GPU has no GPU.
+CHATTER = re.compile(
+    r"I\d{4} |WARNING: All log messages before absl::InitializeLog|E\d{4} .*failed call to cuInit"
+)
+
+
+class UsageError(Exception):
+    """Something the user can put right; its text is one sentence that says how."""
+
+
+def refusal(error):
+    """Print `error` as argparse prints a bad argument; returns the exit status, 2."""
+    print("%s: error: %s" % (Path(sys.argv[0]).name, error), file=sys.stderr)
+    return 2
+
+
+def check_python(version=sys.version_info):
+    """Raise UsageError unless `version` (major, minor, ...) is one the project supports."""
+    if not OLDEST_PYTHON <= tuple(version[:2]) <= NEWEST_PYTHON:
+        raise UsageError(
+            "Python %d.%d is not supported: use Python %d.%d to %d.%d."
+            % (tuple(version[:2]) + OLDEST_PYTHON + NEWEST_PYTHON)
+        )
+
+
+def check_packages(requirements=REQUIREMENTS):
+    """Raise UsageError if a package that `requirements` lists is missing or too old."""
+    from importlib import metadata
+
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        raise UsageError("The package packaging is missing: %s." % INSTALL) from None
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    for requirement in (Requirement(line.split("#")[0]) for line in lines if line[:1].isalpha()):
+        names = [requirement.name]
+        try:
+            metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            # The module may come from a sibling package, as tensorflow does from tensorflow-cpu.
+            names = metadata.packages_distributions().get(requirement.name, [])
+            if not names:
+                raise UsageError(
+                    "The package %s is missing: %s." % (requirement.name, INSTALL)
+                ) from None
+        version = metadata.version(names[0])
+        if not requirement.specifier.contains(version, prereleases=True):
+            raise UsageError(
+                "%s %s is installed, but %s is needed: %s."
+                % (names[0], version, requirement, INSTALL)
+            )
+
+
+def check_backend(environ=os.environ):
+    """Raise UsageError if KERAS_BACKEND, or else keras.json, asks for another backend.
+
+    A wish for another backend is refused and not overruled: who set it should hear of it.
+    """
+    folder = Path(environ["KERAS_HOME"]) if "KERAS_HOME" in environ else Path.home() / ".keras"
+    backend, source, cure = environ.get("KERAS_BACKEND"), "KERAS_BACKEND", "unset it or set it"
+    if not backend:
+        source, cure = folder / "keras.json", "change it or set KERAS_BACKEND"
+        # Keras itself passes over a keras.json that it cannot read.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            backend = json.loads(source.read_text(encoding="utf-8")).get("backend")
+    if backend and backend != "tensorflow":
+        raise UsageError(
+            "%s asks for Keras on '%s', but this chapter runs on TensorFlow: %s to 'tensorflow'."
+            % (source, backend, cure)
+        )
+
+
+def check_figures(environ=os.environ):
+    """Raise UsageError if MPLBACKEND asks Matplotlib for something that does not exist."""
+    # Matplotlib logs that it builds its font cache, which a reader's first run need not report.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        import matplotlib.pyplot as plt
+
+        plt.switch_backend(plt.get_backend())
+    except (ImportError, ValueError):
+        raise UsageError(
+            "Matplotlib has no backend '%s', which MPLBACKEND asks for: unset it."
+            % environ.get("MPLBACKEND")
+        ) from None
+
+
+@contextlib.contextmanager
+def without_chatter():
+    """Keep TensorFlow's start-up lines off stderr, and nothing but them.
+
+    TensorFlow writes them from C++ before any setting of its own can stop it, so file descriptor
+    2 is pointed at a file meanwhile; what is in it and is not chatter is written out at the end.
+    """
+    try:
+        stderr = os.dup(2)
+    except OSError:  # started without a stderr, as pythonw.exe does
+        yield
+        return
+    # Should the process die in native code (a processor without AVX), this still says where.
+    faulthandler.enable(file=stderr)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            faulthandler.disable()
+            caught.seek(0)
+            for line in caught.read().splitlines(keepends=True):
+                if not CHATTER.match(line.decode("utf-8", "replace")):
+                    os.write(2, line)
+            os.close(stderr)
+
+
+def load_keras():
+    """Import Keras on TensorFlow in float32, channels last, whatever keras.json asks for."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # 2: from errors upwards
+    with without_chatter():
+        import keras
+        import tensorflow as tf
+
+        tf.zeros(())  # the first tensor makes TensorFlow look for devices, and report on them
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+
+
+def prepare():
+    """Check Python, packages and backends, then load Keras; leave with status 2 if one fails."""
+    for stream in (sys.stdout, sys.stderr):
+        # A path with Chinese characters must not end a run on a console that lacks them.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        check_python()
+        check_packages()
+        check_backend()
+        check_figures()
+        load_keras()
+    except UsageError as error:
+        sys.exit(refusal(error))
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(130)
+
+
+prepare()

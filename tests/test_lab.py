@@ -1,0 +1,214 @@
+"""The command line, the console and the exit status, on a section that runs in no time."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from ch07 import figures
+from ch07.lab import Section
+
+
+def accuracy(run):
+    value = np.random.default_rng(run.seed).random()
+    weights = keras.layers.Dense(3)(np.ones((1, 2), "float32"))
+    run.claim("Data follow the seed", value, "units", at_least=0, compared_with={"chance": 0.5})
+    run.claim("Weights follow the seed", float(weights[0, 0]), "units", at_least=-9)
+    run.quote("a message")
+    run.picture(figures.row(figures.bars({"one": 1.0}, "units")))
+
+
+def depth(run):
+    run.claim("Cannot hold", 2, "layers", at_least=3)
+
+
+def glance(run):
+    run.claim("All claims before", len(run.claims), "claims", at_least=0)
+
+
+def section(*experiments) -> Section:
+    made = Section("7.8", "A section of its own")
+    for number, experiment in enumerate(experiments, start=1):
+        declare = made.lesson(f"7.8.{number}", "A title", "A line", summary=experiment is glance)
+        declare(experiment)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def as_script(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["ch0799_example.py"])
+
+
+def run(made, *arguments):
+    """The exit status of a run."""
+    with pytest.raises(SystemExit) as ended:
+        made.main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def record(output):
+    path = output / "my_figures" / "ch0799_example" / "claims.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_status_0_where_every_claim_holds(tmp_path, capsys):
+    assert run(section(accuracy), "--output", tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert "1 lessons, 2 of 2 claims hold" in out
+    assert "Keras says: a message" in out
+    assert err == ""
+    assert "ch0799_example" in out.splitlines()[-1]  # where the pictures are
+
+
+def test_status_1_where_a_claim_does_not_hold(tmp_path, capsys):
+    assert run(section(accuracy, depth), "--output", tmp_path) == 1
+    line = next(line for line in capsys.readouterr().out.splitlines() if "Cannot hold" in line)
+    assert " ".join(line.split()) == "Cannot hold 2 layers at least 3 does not hold"
+    assert [claim["holds"] for claim in record(tmp_path)["claims"]] == [True, True, False]
+
+
+def test_columns_of_claims_are_aligned(tmp_path, capsys):
+    run(section(accuracy), "--output", tmp_path)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "the seed" in line]
+    assert len({line.index("holds") for line in lines}) == 1
+    assert len({line.index("at least") for line in lines}) == 1
+
+
+def test_the_record_says_everything_about_a_claim(tmp_path):
+    run(section(accuracy), "--output", tmp_path, "--seed", "5")
+    saved = record(tmp_path)
+    assert saved["run"]["seed"] == 5
+    assert saved["run"]["script"] == "ch0799_example.py"
+    claim = saved["claims"][0]
+    assert claim["value"] == np.random.default_rng(5).random()
+    assert claim["seconds"] > 0
+    assert {k: claim[k] for k in ("section", "lesson", "claim", "unit", "holds")} == {
+        "section": "7.8.1",
+        "lesson": "accuracy",
+        "claim": "Data follow the seed",
+        "unit": "units",
+        "holds": True,
+    }
+    assert claim["bound"] == {"at_least": 0.0, "at_most": None}
+    assert claim["compared_with"] == {"chance": 0.5}
+
+
+def test_a_lesson_gives_the_same_numbers_alone_and_within_the_section(tmp_path):
+    run(section(depth, accuracy), "--output", tmp_path / "all", "--seed", 1)
+    run(section(depth, accuracy), "--output", tmp_path / "one", "--seed", 1, "7.8.2")
+    values = [
+        [c["value"] for c in record(tmp_path / name)["claims"] if c["lesson"] == "accuracy"]
+        for name in ("all", "one")
+    ]
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lessons"),
+    [
+        ([], ["accuracy", "depth"]),
+        (["7.8"], ["accuracy", "depth"]),
+        (["7"], ["accuracy", "depth"]),
+        (["7.8.2"], ["depth"]),
+        (["7.8.2", "7.8.1"], ["accuracy", "depth"]),
+        (["7.8.2", "7.8.2"], ["depth"]),
+    ],
+)
+def test_sections_are_chosen_by_number_in_the_order_of_the_book(wanted, lessons):
+    assert [lesson.name for lesson in section(accuracy, depth).choose(wanted)] == lessons
+
+
+def test_a_summary_asks_for_the_whole_section():
+    made = section(accuracy, depth, glance)
+    assert [lesson.name for lesson in made.choose(["7.8.3"])] == ["accuracy", "depth", "glance"]
+    assert [lesson.name for lesson in made.choose(["7.8.1"])] == ["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["7.9"], "there is no section '7.9' here: choose from 7.8.1, 7.8.2, or 7.8."),
+        (["7.8.12"], "there is no section '7.8.12' here"),
+        (["7.8.1", "eight"], "there is no section 'eight' here"),
+        (["--seed", "-1"], "not '-1'"),
+        (["--seed", "1.5"], "a seed is a whole number from 0 to 4294967295, not '1.5'."),
+        (["--seed", "4294967296"], "not '4294967296'"),
+        (["--seed"], "argument --seed: expected one argument"),
+        (["--sead", "1"], "unrecognized arguments: --sead"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence_and_status_2(arguments, sentence, tmp_path, capsys):
+    assert run(section(accuracy, depth), "--output", tmp_path / "new", *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("ch0799_example.py: error: ")
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_output_that_is_a_file_is_refused_and_left_alone(tmp_path, capsys):
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    assert run(section(accuracy), "--output", tmp_path / "taken") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_an_output_that_cannot_be_written_to_is_refused(capsys):
+    # Not even root may make a directory in /proc.
+    assert run(section(accuracy), "--output", "/proc/new") == 2
+    assert "cannot write to '/proc/new/" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_130_and_keeps_what_is_finished(tmp_path, capsys):
+    def interrupted(run):
+        run.claim("Measured but not finished", 1, "units", at_least=0)
+        raise KeyboardInterrupt
+
+    assert run(section(accuracy, interrupted, depth), "--output", tmp_path) == 130
+    assert [claim["lesson"] for claim in record(tmp_path)["claims"]] == ["accuracy", "accuracy"]
+    assert "1 lessons, 2 of 2 claims hold" in capsys.readouterr().out
+
+
+def test_ctrl_c_before_the_first_lesson_is_finished_leaves_an_earlier_record_alone(tmp_path):
+    def interrupted(run):
+        raise KeyboardInterrupt
+
+    run(section(accuracy), "--output", tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert run(section(interrupted), "--output", tmp_path) == 130
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_second_run_keeps_the_record_of_the_first_and_redraws_the_picture(tmp_path):
+    run(section(accuracy), "--output", tmp_path, "--seed", 1)
+    run(section(accuracy), "--output", tmp_path, "--seed", 2)
+    history = tmp_path / "my_figures" / "ch0799_example" / "claims"
+    seeds = [json.loads(p.read_text(encoding="utf-8"))["run"]["seed"] for p in history.iterdir()]
+    assert sorted(seeds) == [1, 2]
+    assert record(tmp_path)["run"]["seed"] == 2
+    assert [name for name in files(tmp_path) if name.endswith(".png")] == ["accuracy.png"]
+
+
+def test_the_list_names_every_lesson_and_writes_nothing(tmp_path, capsys):
+    assert run(section(accuracy, depth), "--output", tmp_path / "new", "--list") == 0
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.startswith("7.8")] == [
+        "7.8.1  A title",
+        "7.8.2  A title",
+    ]
+    assert not (tmp_path / "new").exists()
+
+
+def test_help_explains_every_option_and_the_exit_status(capsys):
+    assert run(section(accuracy), "--help") == 0
+    out = capsys.readouterr().out
+    for words in ("SECTION", "--list", "--seed N", "--output DIR", "Exit status", "130"):
+        assert words in out
