@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
+
+from ch07.synthetic import Task
 
 
 def side_by_side(arms: Mapping[str, keras.Model]) -> keras.Model:
@@ -25,10 +30,13 @@ def side_by_side(arms: Mapping[str, keras.Model]) -> keras.Model:
         an arm with one output, `arm_output` for each output of an arm with several.
 
     Raises:
-        ValueError: two arms give an input of the same name different shapes.
+        ValueError: two arms share a weight, or give an input of the same name different shapes.
     """
+    weights = [id(weight) for model in arms.values() for weight in model.weights]
+    if len(set(weights)) < len(weights):
+        raise ValueError("Arms that share a weight would train it together.")
     inputs: dict[str, keras.KerasTensor] = {}
-    outputs = {}
+    outputs = []
     for arm, model in arms.items():
         for tensor in model.inputs:
             known = inputs.setdefault(
@@ -41,12 +49,88 @@ def side_by_side(arms: Mapping[str, keras.Model]) -> keras.Model:
                 )
         # Sub-models of one model need names of their own, different from those of the inputs too.
         named = keras.Model(model.inputs, model.outputs, name=f"arm_{arm}")
-        results = named([inputs[tensor.name] for tensor in model.inputs])
-        if len(results) == 1:
-            outputs[arm] = results[0]
-        else:
-            outputs |= {f"{arm}_{n}": r for n, r in zip(model.output_names, results, strict=True)}
+        outputs += named([inputs[tensor.name] for tensor in model.inputs])
+    outputs = dict(zip(joint_outputs(arms), outputs, strict=True))
     return keras.Model(inputs, outputs, name="side_by_side")
+
+
+def joint_outputs(arms: Mapping[str, keras.Model]) -> dict[str, tuple[str, str]]:
+    """For each output of `side_by_side(arms)`, its arm and the name that the arm gives it."""
+    return {
+        arm if len(model.outputs) == 1 else f"{arm}_{output}": (arm, output)
+        for arm, model in arms.items()
+        for output in model.output_names
+    }
+
+
+def train(
+    arms: Mapping[str, keras.Model],
+    task: Task,
+    loss: str | Mapping[str, str],
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    epochs: int,
+    batch_size: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    loss_weights: Mapping[str, Mapping[str, float]] | None = None,
+    sample_weight: Mapping[str, np.ndarray] | None = None,
+    metrics: Mapping[str, str] | None = None,
+) -> keras.Model:
+    """Train the models of a comparison side by side.
+
+    Args:
+        arms: the models by name.
+        task: what they learn. An arm takes the inputs that it names.
+        loss: one for all outputs, or by the name that an arm gives its output. As with the targets
+            of `task`.
+        optimizer: as `compile` takes it.
+        epochs, batch_size: as `fit` takes them.
+        callbacks: as `fit` takes them.
+        loss_weights: by arm, then by output.
+        sample_weight: by output, one number for each training sample; 1 where not given.
+        metrics: by output; they are computed on the test samples too, after each epoch.
+
+    Returns:
+        The joint model. It is made of the arms, which are trained with it, and has the History.
+    """
+    model = side_by_side(arms)
+    names = joint_outputs(arms)
+    samples = len(next(iter(task.train.values())))
+
+    def by_output(given):
+        if not isinstance(given, Mapping):
+            return dict.fromkeys(names, given)
+        return {name: given[output] for name, (_, output) in names.items() if output in given}
+
+    weights = loss_weights and {n: loss_weights[arm][output] for n, (arm, output) in names.items()}
+    model.compile(
+        optimizer,
+        by_output(loss),
+        weights,
+        metrics=metrics and by_output(metrics),
+        # A whole epoch for each call of TensorFlow: small models lose their time between calls.
+        steps_per_execution=math.ceil(samples / batch_size),
+    )
+    # The variables of the optimizer and of the loss, created now: created in the first step, they
+    # would make TensorFlow trace that step twice.
+    optimizer.build(model.trainable_variables)
+    some = {n: keras.ops.convert_to_tensor(t[:1]) for n, t in by_output(task.train_targets).items()}
+    model.compute_loss(y=some, y_pred=some)
+    model.reset_metrics()
+    if sample_weight:
+        ones = np.ones(samples, "float32")
+        sample_weight = dict.fromkeys(names, ones) | by_output(sample_weight)
+    model.fit(
+        task.train,
+        by_output(task.train_targets),
+        sample_weight=sample_weight,
+        validation_data=(task.test, by_output(task.test_targets)) if metrics else None,
+        epochs=epochs,
+        batch_size=batch_size,
+        verbose=0,
+        callbacks=list(callbacks),
+    )
+    return model
 
 
 class Progress(keras.callbacks.Callback):
@@ -66,23 +150,25 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.started = time.perf_counter()
-        self.live.start()
-        self.show(0, {})
+        if self.console.is_terminal:
+            self.live.start()
+            self.live.update(self.line(0, {}), refresh=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.show(epoch + 1, logs or {})
+        if self.live.is_started:
+            self.live.update(self.line(epoch + 1, logs), refresh=True)
 
     def on_train_end(self, logs=None):
+        if not self.live.is_started:
+            self.console.print(self.line(len(self.model.history.epoch), logs), soft_wrap=True)
         self.close()
 
-    def show(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Redraw the line after `epoch` epochs."""
-        loss = f"loss {logs['loss']:8.4f}" if "loss" in logs else " " * 13
-        seconds = time.perf_counter() - self.started
+    def line(self, epoch: int, logs: Mapping[str, float]) -> Text:
+        """The line after `epoch` epochs."""
         epochs = f"epoch {epoch:3d}/{self.params['epochs']:<3d}"
-        self.live.update(
-            f"  trains  {self.label:<62} {epochs} {loss} {seconds:6.1f} s", refresh=True
-        )
+        loss = f"loss {logs['loss']:8.4f}" if "loss" in logs else " " * 13
+        seconds = f"{time.perf_counter() - self.started:5.1f} s"
+        return Text(f"  {epochs}  {loss}  {seconds}  {self.label}", no_wrap=True)
 
     def close(self) -> None:
         """Leave the line as it stands and give the terminal back, also after an interruption."""

@@ -8,7 +8,8 @@ import pytest
 from keras import layers
 from rich.console import Console
 
-from ch07.training import Progress, side_by_side
+from ch07.synthetic import Task
+from ch07.training import Progress, side_by_side, train
 
 SAMPLES = 96
 
@@ -72,6 +73,57 @@ def test_inputs_of_one_name_must_agree():
     other = keras.Input((9,), name="left")
     with pytest.raises(ValueError, match="Input 'left' is"):
         side_by_side({"both": two_inputs(5), "odd": keras.Model(other, layers.Dense(1)(other))})
+
+
+def test_arms_that_share_a_weight_are_refused():
+    model = two_inputs(5)
+    with pytest.raises(ValueError, match="share a weight"):
+        side_by_side({"one": model, "again": model})
+
+
+@pytest.mark.parametrize("metrics", [None, {"head0": "mae"}])
+def test_train_gives_each_output_its_own_loss_weight_and_target(data, metrics):
+    inputs, target = data
+    rest = {name: array[64:] for name, array in inputs.items()}
+    heads = {"head0": target, "head1": -target}
+    task = Task(
+        train={name: array[:64] for name, array in inputs.items()},
+        train_targets={name: array[:64] for name, array in heads.items()},
+        test=rest,
+        test_targets={name: array[64:] for name, array in heads.items()},
+    )
+    arms = {"even": two_inputs(5, heads=2), "deaf": two_inputs(5, heads=2)}
+    start = arms["deaf"].get_layer("head1").get_weights()[0]
+    model = train(
+        arms,
+        task,
+        "mse",
+        keras.optimizers.SGD(0.1),
+        epochs=3,
+        batch_size=32,
+        loss_weights={"even": {"head0": 1, "head1": 1}, "deaf": {"head0": 1, "head1": 0}},
+        sample_weight={"head0": np.zeros(64, "float32")},
+        metrics=metrics,
+    )
+    # Neither weight nor sample weight is left to move this head.
+    np.testing.assert_array_equal(arms["deaf"].get_layer("head1").get_weights()[0], start)
+    assert np.abs(arms["even"].get_layer("head1").get_weights()[0] - start).max() > 0
+    assert ("val_even_head0_mae" in model.history.history) == bool(metrics)
+
+
+def test_train_traces_its_step_once(data, monkeypatch):
+    inputs, target = data
+    task = Task(train=inputs, train_targets=target, test=inputs, test_targets=target)
+    traces = []
+    step = keras.Model.train_step
+
+    def counted(self, *args):
+        traces.append(self.name)
+        return step(self, *args)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    train({"one": two_inputs(5)}, task, "mse", keras.optimizers.Adam(), epochs=2, batch_size=32)
+    assert traces == ["side_by_side"]
 
 
 def test_progress_prints_one_plain_line_where_there_is_no_terminal(data, capsys):

@@ -1,0 +1,96 @@
+"""Looking into models: outputs and losses as NumPy arrays, and the gradients that arrive where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def outputs(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs of a model with named outputs; without the trace that `predict` would cost."""
+    return {name: tensor.numpy() for name, tensor in model(inputs, training=False).items()}
+
+
+def losses(
+    model: keras.Model, inputs: np.ndarray, targets: Mapping[str, np.ndarray], by_name: Mapping
+) -> dict[str, float]:
+    """The mean loss of each output of `model`, by its name, as it stands.
+
+    Args:
+        model: a model with several outputs.
+        inputs: what it takes.
+        targets: an array for each output.
+        by_name: the loss of each output, as `compile` takes it.
+    """
+    told = dict(zip(model.output_names, model(inputs), strict=True))
+    return {
+        name: float(np.mean(keras.losses.get(loss)(targets[name], told[name])))
+        for name, loss in by_name.items()
+    }
+
+
+def gradient_ratio(
+    model: keras.Model, names: tuple[str, str], inputs: np.ndarray, targets: np.ndarray
+) -> float:
+    """How much of the gradient arrives: its norm on a tensor of `model` over that on a later one.
+
+    The gradient on tensors and not on weights: behind equal layers without bias the gradients of
+    first and last kernel have much the same norm, however small they have both become.
+
+    Args:
+        model: a classifier of two classes.
+        names: the layers whose outputs are the first and the later tensor.
+        inputs, targets: what the binary cross-entropy is computed from.
+    """
+    watched = [model.get_layer(name).output for name in names]
+    stages = keras.Model(model.input, [*watched, model.output])
+    with tf.GradientTape() as tape:
+        first, later, told = stages(inputs)
+        loss = tf.reduce_mean(keras.losses.binary_crossentropy(targets, told))
+    return float(tf.divide(*map(tf.norm, tape.gradient(loss, [first, later]))))
+
+
+def gradient_over_time(
+    model: keras.Model, sequences: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """The norm of the loss's gradient on each time step over that on the last: (steps,).
+
+    Args:
+        model: a classifier of sequences.
+        sequences: (samples, steps, features).
+        targets: (samples, classes), one-hot.
+    """
+    sequences = tf.constant(sequences)
+    with tf.GradientTape() as tape:
+        tape.watch(sequences)
+        told = model(sequences)
+        loss = tf.reduce_mean(keras.losses.categorical_crossentropy(targets, told))
+    norms = np.sqrt((tape.gradient(loss, sequences).numpy() ** 2).sum(axis=(0, 2)))
+    return norms / norms[-1]
+
+
+def open_forget_gate(lstm: keras.layers.LSTM, steps: int) -> None:
+    """Start the forget gate so that the carry loses 1 / `steps` in a step, and not Keras's 0.27.
+
+    sigmoid(log(n - 1)) is 1 - 1 / n (Tallec and Ollivier, 2018, https://arxiv.org/abs/1804.11188).
+    """
+    kernel, recurrent_kernel, bias = lstm.get_weights()
+    bias[lstm.units : 2 * lstm.units] = np.log(steps - 1)
+    lstm.set_weights([kernel, recurrent_kernel, bias])
+
+
+def silenced(model: keras.Model, inputs: np.ndarray, pooled: str, part: slice) -> np.ndarray:
+    """What `model` says where a part of its features is zero.
+
+    Args:
+        model: a model whose last layer reads the features that layer `pooled` gives.
+        inputs: what it takes.
+        pooled: the name of that layer, (batch, features).
+        part: which features to silence.
+    """
+    features = keras.Model(model.input, model.get_layer(pooled).output)(inputs).numpy()
+    features[:, part] = 0
+    return model.layers[-1](features).numpy()
