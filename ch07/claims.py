@@ -10,12 +10,10 @@ import platform
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 from ch07.files import write_aside
 
-PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib")
 # A difference of exactly 0, a share of exactly 1: more digits than a line can show help nobody.
 DIGITS = 3
 
@@ -100,8 +98,14 @@ class Record:
     time it began, which no later run touches.
     """
 
-    def __init__(self, folder: Path, script: str, seed: int):
+    def __init__(self, folder: Path, script: str, seed: int, packages: Mapping[str, str]):
         """Reserve this run's own file.
+
+        Args:
+            folder: where the pictures of the script go.
+            script: the name of the script.
+            seed: the seed of the run.
+            packages: the version of each package that the numbers depend on.
 
         Raises:
             OSError: `folder` cannot be made or written to.
@@ -122,7 +126,7 @@ class Record:
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-            "packages": {name: metadata.version(name) for name in PACKAGES},
+            "packages": dict(packages),
         }
 
     def write(self, claims: Iterable[Claim], seconds: Mapping[str, float]) -> None:

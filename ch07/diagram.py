@@ -207,7 +207,12 @@ def draw(model: keras.Model, title: str) -> Figure:
     paths = []  # of each edge: where it leaves, the lanes it passes, where it arrives
     for number, edge in enumerate(graph.edges):
         between = range(graph.ranks[edge.source] + 1, graph.ranks[edge.target])
-        lane = [(lanes[number, rank], -RANK_HEIGHT * rank) for rank in between]
+        # Straight beside the boxes of a rank, so that the curve stays clear of their corners.
+        lane = [
+            (lanes[number, rank], -RANK_HEIGHT * rank + side * BOX_HEIGHT / 2)
+            for rank in between
+            for side in (1, -1)
+        ]
         start = (x[edge.source], y[edge.source] - BOX_HEIGHT / 2)
         paths.append([start, *lane, (x[edge.target], y[edge.target] + BOX_HEIGHT / 2)])
     for number, edge in enumerate(graph.edges):

@@ -114,7 +114,7 @@ def grouped_bars(
         axes.invert_yaxis()
         axes.margins(x=0.15)
         axes.grid(axis="y", visible=False)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(3, len(series)))
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=9)
         axes.set(xlabel=xlabel, title=title, xscale="log" if log else "linear")
 
     return draw
@@ -167,14 +167,21 @@ def points(
 
 
 def histogram(
-    groups: Mapping[str, np.ndarray], bins: np.ndarray, xlabel: str, ylabel: str, *, title: str = ""
+    groups: Mapping[str, np.ndarray],
+    bins: np.ndarray,
+    xlabel: str,
+    ylabel: str,
+    *,
+    line: tuple[str, float],
+    title: str = "",
 ) -> Panel:
-    """How often the values of each of `groups` fall into each of `bins` (a log scale)."""
+    """How often values fall into `bins` (a log scale); `line` is an upright line with a name."""
 
     def draw(axes: Axes) -> None:
         for at, (name, values) in enumerate(groups.items()):
             style = dict(color=COLOURS[at], hatch=("", "//")[at % 2], edgecolor="white")
             axes.hist(values, bins, alpha=0.7, label=f"{name} ({len(values):,})", **style)
+        axes.axvline(line[1], color=BLACK, ls="--", label=line[0])
         axes.legend(fontsize=9)
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log")
 
@@ -237,7 +244,8 @@ def scorecard(claims: Sequence[Claim], title: str) -> Figure:
                 mec=GREY,
             )
             style = dict(marker="o", color=BLUE) if claim.holds else dict(marker="X", color=ORANGE)
-            axes.plot(claim.value / scale, at, ls="", ms=8, zorder=4, **style)
+            # A value below zero stands at zero; the number beside it says what it is.
+            axes.plot(max(claim.value, 0) / scale, at, ls="", ms=8, zorder=4, **style)
             axes.text(1.04, at, f"{number(claim.value)} {claim.unit}", va="center", fontsize=8)
         for label, style in {
             "value, claim holds": dict(marker="o", color=BLUE, ls=""),
@@ -250,7 +258,7 @@ def scorecard(claims: Sequence[Claim], title: str) -> Figure:
             range(len(claims)), [f"{c.sentence}  {c.section}" for c in claims], fontsize=8
         )
         axes.set(xlim=(-0.03, 1.03), ylim=(len(claims) - 0.4, -0.6), xticks=[0, 1])
-        axes.set_xticklabels(["0", "largest number\nof the row"])
+        axes.set_xticklabels(["0", "largest number\nof the row"], fontsize=8)
         axes.grid(axis="x", visible=False)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=2, fontsize=8)
         axes.set_title(title)
@@ -260,6 +268,237 @@ def scorecard(claims: Sequence[Claim], title: str) -> Figure:
         draw(axes)
         axes.figure.get_layout_engine().set(rect=(0, 0, 0.86, 1))
     return figure
+
+
+# The pictures of section 7.1, in the order of the book.
+
+
+def sequential_and_functional(outputs: Sequence[np.ndarray]) -> Figure:
+    """The probabilities, (n, classes) each, of the Sequential and of the functional model."""
+    x, y = (array.ravel() for array in outputs)
+    return row(
+        points(
+            {f"{len(outputs[0]):,} vectors, {outputs[0].shape[1]} classes": (x, y)},
+            "probability, Sequential model",
+            "probability, functional model",
+            diagonal="equal",
+            title="One stack of layers, written twice",
+        )
+    )
+
+
+def question_answering(reached: Mapping[str, float], ceilings: Mapping[str, float]) -> Figure:
+    """Test accuracies by what was given, beside the most that it can tell."""
+    names = {"both": "text and question", "text": "text alone", "question": "question alone"}
+    return row(
+        bars(
+            {names[arm]: value for arm, value in reached.items()},
+            "test accuracy (share of questions)",
+            marks={names[arm]: value for arm, value in ceilings.items()},
+            mark="the most that this input can tell",
+            title="It takes both inputs",
+        )
+    )
+
+
+def multimodal(
+    reached: Mapping[str, float],
+    ceilings: Mapping[str, float],
+    price: np.ndarray,
+    told: Mapping[str, np.ndarray],
+) -> Figure:
+    """Test R2 by model, and the prices, (n, 1), told by two of the models."""
+    return row(
+        bars(
+            reached,
+            "test R2 (share of the variance of the price)",
+            marks={name: ceilings[name] for name in reached},
+            mark="the most that this model can reach",
+            title="Picture, text and numbers",
+        ),
+        points(
+            {
+                "average of three models": (price, told["average"]),
+                "one model, learned jointly": (price, told["joint"]),
+            },
+            "true price (hundreds of euros)",
+            "predicted price (hundreds of euros)",
+            diagonal="perfect",
+            title="An average flattens what multiplies",
+        ),
+    )
+
+
+def loss_weights(
+    share: Mapping[str, Mapping[str, float]],
+    reached: Mapping[str, Mapping[str, float]],
+    ceilings: Mapping[str, float],
+) -> Figure:
+    """Shares of the loss by weighting and output; accuracies by output and weighting."""
+    groups = {name: by_arm | {"ceiling": ceilings[name]} for name, by_arm in reached.items()}
+    return row(
+        grouped_bars(share, "share of the loss before training", title="Who is heard"),
+        grouped_bars(groups, "test accuracy (share of writers)", title="Who is learned"),
+    )
+
+
+def correlated_targets(curves_by_name: Mapping[str, Sequence[float]], ceiling: float) -> Figure:
+    """Test accuracy for the gender over the epochs, with other targets and alone."""
+    names = {"together_gender": "with age and income", "alone": "alone"}
+    series = {names[name]: curve for name, curve in curves_by_name.items()}
+    return row(
+        curves(
+            range(1, len(curves_by_name["alone"]) + 1),
+            series,
+            "epoch",
+            "gender: test accuracy (share of writers)",
+            level=("the most that posts can tell", ceiling),
+            title="Gender known of 100 writers in 3,000",
+        )
+    )
+
+
+def inception(
+    seen: Mapping[str, Sequence[float]],
+    silent: Mapping[str, Sequence[float]],
+    scales: Sequence[str],
+) -> Figure:
+    """Test accuracies by model and scale, and those of the module with one branch silenced."""
+    names = [name if name == "module" else f"{name} alone" for name in seen]
+    return row(
+        table(
+            np.array(list(seen.values())), names, scales, "test accuracy",
+            title="Equal numbers of parameters",
+        ),
+        table(
+            np.array(list(silent.values())), [f"without {name}" for name in silent], scales,
+            "test accuracy", title="The module, one branch silenced",
+        ),
+    )  # fmt: skip
+
+
+def pointwise(moved: Mapping[int, float]) -> Figure:
+    """By how much shuffling the pixels before or after a convolution differs, by its size."""
+    return row(
+        bars(
+            {f"{size}x{size} convolution": value for size, value in moved.items()},
+            "difference (norm, over the norm of the output)",
+            title="Shuffle the pixels before or after?",
+        )
+    )
+
+
+def residual_depth(
+    depths: Sequence[int], reached: Mapping[str, float], signal: Mapping[str, float]
+) -> Figure:
+    """Test accuracy, and the share of the gradient that arrives, over depth, plain and residual."""
+
+    def over_depth(values):
+        kinds = {"plain": "plain", "residual": "with shortcuts"}
+        return {name: [values[f"{kind}_{d}"] for d in depths] for kind, name in kinds.items()}
+
+    return row(
+        curves(
+            depths, over_depth(reached), "layers", "test accuracy",
+            level=("chance", 0.5), title="What is learned",
+        ),
+        curves(
+            depths, over_depth(signal), "layers", "gradient at the first layer / at the last",
+            log=True, title="What arrives, before training",
+        ),
+    )  # fmt: skip
+
+
+def bottleneck(reached: Mapping[str, float], ceiling: float) -> Figure:
+    """Test accuracies with and without a shortcut around the narrow layer."""
+    names = {"without": "through one unit", "with": "with a shortcut around it"}
+    return row(
+        bars(
+            {names[arm]: value for arm, value in reached.items()},
+            "test accuracy (share of points)",
+            marks=dict.fromkeys(names.values(), ceiling),
+            mark="no rule is better",
+            title="A layer of one unit",
+        )
+    )
+
+
+def carry_track(reaching: Mapping[str, np.ndarray], reached: Mapping[str, float]) -> Figure:
+    """The gradient on each step before training, (steps,), and recall after it, by layer."""
+    names = {
+        "simple_rnn": "SimpleRNN",
+        "lstm": "LSTM",
+        "open_lstm": "LSTM, forget gate\nstarted open",
+    }
+    steps = len(reaching["lstm"])
+    return row(
+        curves(
+            range(1, steps + 1),
+            {names[arm]: curve for arm, curve in reaching.items()},
+            "time step",
+            "gradient at the step / at the last",
+            log=True,
+            title="What arrives, before training",
+        ),
+        bars(
+            {names[arm]: value for arm, value in reached.items()},
+            "test accuracy (share of sequences)",
+            marks=dict.fromkeys(names.values(), 0.25),
+            mark="chance",
+            title=f"Recall of the first of {steps} steps",
+        ),
+    )
+
+
+def siamese_lstm(
+    reached: Mapping[str, float], scores: np.ndarray, duplicate: np.ndarray, threshold: float
+) -> Figure:
+    """Test accuracies by model; the scores, (pairs,), of the pairs in a list of queries."""
+    names = {
+        "shared": "one shared LSTM",
+        "separate": "two LSTMs",
+        "as_printed": "head as printed",
+    }
+    return row(
+        bars(
+            {names[arm]: value for arm, value in reached.items()},
+            "test accuracy (share of pairs)",
+            marks=dict.fromkeys(names.values(), 0.5),
+            mark="chance",
+            title="Do two sentences say the same?",
+        ),
+        histogram(
+            {"other pairs": scores[~duplicate], "duplicates": scores[duplicate]},
+            np.linspace(0, 1, 26),
+            "score of the shared LSTM",
+            "pairs of queries",
+            line=("threshold", threshold),
+            title="Duplicates in a list of queries",
+        ),
+    )
+
+
+def two_eyes(
+    told: Mapping[str, np.ndarray], true: np.ndarray, error: Mapping[str, float], chance: float
+) -> Figure:
+    """Disparities told, (n, 1), over the true ones; the mean errors by model."""
+    names = {"shared": "one base, two eyes", "separate": "a base for each eye", "one": "one eye"}
+    return row(
+        points(
+            {names[arm]: (true, told[arm]) for arm in ("one", "shared")},
+            "true disparity (pixels)",
+            "predicted disparity (pixels)",
+            diagonal="perfect",
+            title="Depth that is in neither picture",
+        ),
+        bars(
+            {names[arm]: value for arm, value in error.items()},
+            "mean absolute error (pixels)",
+            marks=dict.fromkeys(names.values(), chance),
+            mark="always the mean",
+            title="1,000 pairs of pictures",
+        ),
+    )
 
 
 def interactive() -> bool:

@@ -19,30 +19,30 @@ from ch07 import startup
 
 # isort: split
 import keras
+import matplotlib
+import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ch07 import diagram, figures
+from ch07 import diagram, figures, probes
 from ch07.claims import Claim, Record, number
-from ch07.training import Progress
+from ch07.synthetic import Task
+from ch07.training import Progress, train
 
 HOME = Path(__file__).resolve().parent
 LARGEST_SEED = 2**32 - 1  # the largest that NumPy takes, and with it keras.utils.set_random_seed
-
-
 PIPE_WIDTH = 160  # columns where nothing tells the width: enough for a claim on one line
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A numbered piece of the chapter: `experiment` measures what `claim` says in a line."""
+    """A numbered piece of the chapter; the docstring of `experiment` says what is claimed."""
 
     number: str
     title: str
-    claim: str
     experiment: Callable[[Run], None]
     summary: bool = False
 
@@ -59,6 +59,7 @@ class Run:
     Attributes:
         seed: seeds the data; weights and shuffling are seeded before each lesson.
         claims: every claim of the run so far, those of earlier lessons included.
+        history: what Keras recorded of the last training, by name, a value for each epoch.
     """
 
     seed: int
@@ -67,6 +68,7 @@ class Run:
     claims: list[Claim] = field(default_factory=list)
     lesson: Lesson | None = None
     trainings: list[Progress] = field(default_factory=list)
+    history: dict[str, list[float]] = field(default_factory=dict)
 
     def claim(
         self,
@@ -76,20 +78,27 @@ class Run:
         *,
         at_least: float | None = None,
         at_most: float | None = None,
-        compared_with: Mapping[str, float] | None = None,
+        exactly: float | None = None,
+        **versus: float,
     ) -> None:
-        """Claim that `value` keeps its bounds (see `claims.Claim`)."""
-        claim = Claim(
-            section=self.lesson.number,
-            lesson=self.lesson.name,
-            sentence=sentence,
-            value=float(value),
-            unit=unit,
-            at_least=None if at_least is None else float(at_least),
-            at_most=None if at_most is None else float(at_most),
-            compared_with={name: float(v) for name, v in (compared_with or {}).items()},
+        """Claim that `value` keeps its bounds (see `claims.Claim`).
+
+        `exactly` is both bounds at once. Further names are the numbers it is compared with, such as
+        `as_printed` for "as printed".
+        """
+        low, high = (bound if exactly is None else exactly for bound in (at_least, at_most))
+        self.claims.append(
+            Claim(
+                section=self.lesson.number,
+                lesson=self.lesson.name,
+                sentence=sentence,
+                value=float(value),
+                unit=unit,
+                at_least=None if low is None else float(low),
+                at_most=None if high is None else float(high),
+                compared_with={n.replace("_", " "): float(v) for n, v in versus.items()},
+            )
         )
-        self.claims.append(claim)
 
     def quote(self, message: str) -> None:
         """Print a message of Keras that the reader should see."""
@@ -100,9 +109,22 @@ class Run:
         self.trainings.append(Progress(label, self.console))
         return self.trainings[-1]
 
-    def picture(self, figure: Figure, name: str | None = None) -> None:
-        """Save `figure` as the picture of the lesson (or as `name`); shown when the run ends."""
-        figures.save(figure, self.folder / f"{name or self.lesson.name}.png")
+    def train(
+        self, arms: Mapping[str, keras.Model], task: Task, *args, **options
+    ) -> dict[str, np.ndarray]:
+        """Train the models of a comparison side by side (see `training.train`).
+
+        Returns:
+            What they say of the test samples of `task`, by output of `training.side_by_side`.
+        """
+        progress = self.progress(" | ".join(arms).replace("_", " "))
+        model = train(arms, task, *args, callbacks=[progress], **options)
+        self.history = model.history.history
+        return probes.outputs(model, task.test)
+
+    def picture(self, figure: Figure) -> None:
+        """Save `figure` as the picture of the lesson; on a screen it opens when the run ends."""
+        figures.save(figure, self.folder / f"{self.lesson.name}.png")
 
     def diagram(self, model: keras.Model, name: str) -> None:
         """Save a diagram of a functional `model` as diagram_`name`."""
@@ -137,18 +159,19 @@ class Section:
         self.title = title
         self.lessons: list[Lesson] = []
 
-    def lesson(self, number: str, title: str, claim: str, summary: bool = False):
+    def lesson(self, number: str, title: str, summary: bool = False):
         """Declare the decorated function, which takes a `Run`, as a lesson of the section.
+
+        The function's docstring says in one line what it puts to the test.
 
         Args:
             number: its number in the book.
             title: its title.
-            claim: what it puts to the test, in one line.
             summary: it looks at the claims of the whole section, so asking for it runs them all.
         """
 
         def declare(experiment: Callable[[Run], None]) -> Callable[[Run], None]:
-            self.lessons.append(Lesson(number, title, claim, experiment, summary))
+            self.lessons.append(Lesson(number, title, experiment, summary))
             return experiment
 
         return declare
@@ -214,12 +237,15 @@ class Section:
             lessons = self.choose(options.sections)
             if options.list:
                 for lesson in self.lessons:
-                    print(f"{lesson.number}  {lesson.title}\n       {lesson.claim}")
+                    print(f"{lesson.number}  {lesson.title}\n       {lesson.experiment.__doc__}")
                 sys.exit(0)
             folder = writable(options.output / "my_figures" / Path(sys.argv[0]).stem)
+            status = self.run(lessons, options.seed, folder)
         except startup.UsageError as error:
-            sys.exit(startup.refusal(error))
-        sys.exit(self.run(lessons, options.seed, folder))
+            status = startup.refusal(error)
+        except OSError as error:  # a disk that is full, a folder that is gone
+            status = startup.refusal(f"the run ended early: {error}.")
+        sys.exit(status)
 
     def run(self, lessons: Sequence[Lesson], seed: int, folder: Path) -> int:
         """Run `lessons`, keep their record in `folder`, and return the exit status."""
@@ -227,10 +253,14 @@ class Section:
         if not console.is_terminal:
             console.width = PIPE_WIDTH
         run = Run(seed, folder, console)
-        # Not at import: it makes every random operation without a seed an error, which is right for
-        # a run and wrong for a reader who imports a script to play with its models.
+        # Gradients of embeddings are summed in any order otherwise, and differ in the last bit. Not
+        # at import: it makes randomness without a seed an error, which a run should have and a
+        # reader who imports a script to play with its models should not.
         tf.config.experimental.enable_op_determinism()
-        record = Record(folder, Path(sys.argv[0]).name, seed)
+        versions = {
+            package.__name__: package.__version__ for package in (tf, keras, np, matplotlib)
+        }
+        record = Record(folder, Path(sys.argv[0]).name, seed, versions)
         seconds: dict[str, float] = {}
         interrupted = False
         try:
@@ -290,7 +320,7 @@ def verdicts(claims: Sequence[Claim], lesson: Lesson) -> Table:
             table.add_row(
                 "",
                 claim.sentence,
-                f"{number(claim.value)} {claim.unit}",
+                f"{number(claim.value)} {claim.unit}".rstrip(),
                 f"{claim.bound}{others}",
                 Text(claim.verdict, style="green" if claim.holds else "bold red"),
             )

@@ -48,5 +48,5 @@ def functional_api(tmp_path_factory) -> Finished:
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Every test starts from the same random state; a run makes unseeded randomness an error."""
+    """Every test starts from the same random state."""
     keras.utils.set_random_seed(0)

@@ -12,15 +12,17 @@ from ch07.lab import Section
 
 
 def accuracy(run):
+    """What the first lesson puts to the test."""
     value = np.random.default_rng(run.seed).random()
     weights = keras.layers.Dense(3)(np.ones((1, 2), "float32"))
-    run.claim("Data follow the seed", value, "units", at_least=0, compared_with={"chance": 0.5})
+    run.claim("Data follow the seed", value, "units", at_least=0, chance=0.5)
     run.claim("Weights follow the seed", float(weights[0, 0]), "units", at_least=-9)
     run.quote("a message")
     run.picture(figures.row(figures.bars({"one": 1.0}, "units")))
 
 
 def depth(run):
+    """What the second lesson puts to the test."""
     run.claim("Cannot hold", 2, "layers", at_least=3)
 
 
@@ -31,7 +33,7 @@ def glance(run):
 def section(*experiments) -> Section:
     made = Section("7.8", "A section of its own")
     for number, experiment in enumerate(experiments, start=1):
-        declare = made.lesson(f"7.8.{number}", "A title", "A line", summary=experiment is glance)
+        declare = made.lesson(f"7.8.{number}", "A title", summary=experiment is glance)
         declare(experiment)
     return made
 
@@ -200,9 +202,11 @@ def test_a_second_run_keeps_the_record_of_the_first_and_redraws_the_picture(tmp_
 def test_the_list_names_every_lesson_and_writes_nothing(tmp_path, capsys):
     assert run(section(accuracy, depth), "--output", tmp_path / "new", "--list") == 0
     out = capsys.readouterr().out
-    assert [line for line in out.splitlines() if line.startswith("7.8")] == [
+    assert [line.strip() for line in out.splitlines()] == [
         "7.8.1  A title",
+        "What the first lesson puts to the test.",
         "7.8.2  A title",
+        "What the second lesson puts to the test.",
     ]
     assert not (tmp_path / "new").exists()
 
@@ -212,3 +216,20 @@ def test_help_explains_every_option_and_the_exit_status(capsys):
     out = capsys.readouterr().out
     for words in ("SECTION", "--list", "--seed N", "--output DIR", "Exit status", "130"):
         assert words in out
+
+
+def test_a_disk_that_fills_up_ends_in_one_sentence_and_keeps_what_is_finished(
+    tmp_path, monkeypatch, capsys
+):
+    def full(run):
+        def write_nothing(path, content):
+            raise OSError(28, "No space left on device", str(path))
+
+        monkeypatch.setattr("ch07.figures.write_aside", write_nothing)
+        run.picture(figures.row(figures.bars({"one": 1.0}, "units")))
+
+    assert run(section(accuracy, full), "--output", tmp_path) == 2
+    err = capsys.readouterr().err
+    assert "the run ended early: [Errno 28] No space left on device" in err
+    assert len(err.splitlines()) == 1
+    assert {claim["lesson"] for claim in record(tmp_path)["claims"]} == {"accuracy"}
