@@ -2,7 +2,7 @@
 
 Runs the numbered scripts as programs, once for each seed, and gathers their claims.json files into
 ``evidence.json``: for each claim the median, the range, and in how many seeds it held. The bounds
-of the claims in the scripts come from here.
+of the claims in the scripts come from here, and so does the table in the README.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from ch07.claims import Claim, number
 from ch07.files import write_aside
 
 HOME = Path(__file__).resolve().parent
 SCRIPTS = sorted(path.stem for path in HOME.parent.glob("ch07[0-9][0-9]_*.py"))
+README = HOME.parent / "README.md"
+MARKS = ("<!-- evidence -->", "<!-- /evidence -->")
 SEEDS = 10  # with ten, a claim that fails in a fifth of all seeds is caught nine times in ten
 
 
@@ -34,8 +37,9 @@ def run_script(script: str, seed: int, output: Path) -> dict:
     done = subprocess.run(
         [*command, "--output", output], capture_output=True, text=True, errors="replace"
     )
-    if done.returncode not in (0, 1):  # 1 is a claim that does not hold, which is a result
-        raise RuntimeError(f"{script} --seed {seed} ended with {done.returncode}\n{done.stderr}")
+    # 1 is a claim that does not hold, which is a result, or a traceback, which leaves no record.
+    if done.returncode not in (0, 1) or not record.exists():
+        raise RuntimeError(f"{script} --seed {seed} ended with {done.returncode}: {done.stderr}")
     return json.loads(record.read_text(encoding="utf-8"))
 
 
@@ -82,6 +86,41 @@ def gather(records: list[dict]) -> dict:
     }
 
 
+def table(script: str, evidence: dict) -> str:
+    """The evidence for one script as a Markdown table, below a line on when and where it began."""
+    seconds = sum(spread["median"] for spread in evidence["seconds"].values())
+    packages = ", ".join(f"{name} {version}" for name, version in evidence["packages"].items())
+    lines = [
+        f"`{script}.py`, {len(evidence['seeds'])} seeds, {evidence['started'][:10]}: Python "
+        f"{evidence['python']}, {packages}; {evidence['machine']}. All lessons take "
+        f"{seconds:.0f} seconds there (median).",
+        "",
+        "| section | claim | bound | median | lowest | highest | held |",
+        "|---|---|---|---:|---:|---:|---:|",
+    ]
+    for row in evidence["claims"]:
+        bound = Claim(row["section"], row["lesson"], row["claim"], 0, row["unit"], **row["bound"])
+        numbers = " | ".join(number(row[key]) for key in ("median", "low", "high"))
+        what = f"{row['claim']} ({row['unit']})" if row["unit"] else row["claim"]
+        held = f"{row['held']} of {row['of']}"
+        lines.append(f"| {row['section']} | {what} | {bound.bound} | {numbers} | {held} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_tables(text: str, evidence: dict) -> str:
+    """`text` with the tables of `evidence` between its two marks, and nothing else changed.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    before, _, rest = text.partition(f"{MARKS[0]}\n")
+    _, found, after = rest.partition(MARKS[1])
+    if not found:
+        raise ValueError(f"The README lacks {MARKS[0]} or {MARKS[1]}.")
+    tables = "\n".join(table(script, evidence[script]) for script in sorted(evidence))
+    return f"{before}{MARKS[0]}\n{tables}{found}{after}"
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m ch07.evidence", description=__doc__)
@@ -93,7 +132,9 @@ def main() -> None:
     )
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the first (%(default)s)")
     parser.add_argument(
-        "--dry", action="store_true", help="print the outcome and leave evidence.json as it is"
+        "--dry",
+        action="store_true",
+        help="print the outcome and leave evidence.json and the README as they are",
     )
     options = parser.parse_args()
     scripts = options.scripts or SCRIPTS
@@ -117,6 +158,8 @@ def main() -> None:
             )
         if not options.dry:
             write_aside(path, (json.dumps(evidence, indent=1) + "\n").encode())
+            text = with_tables(README.read_text(encoding="utf-8"), evidence)
+            write_aside(README, text.encode())
 
 
 if __name__ == "__main__":
