@@ -278,7 +278,7 @@ def loss_weights(run):
 
     optimizer = keras.optimizers.Adam(0.003)
     told = run.train(
-        arms, posts, LOSSES, optimizer, loss_weights=weightings, epochs=6, batch_size=64
+        arms, posts, LOSSES, optimizer, loss_weights=weightings, epochs=10, batch_size=64
     )
     years = {a: scores.rmse(told[f"{a}_age"], posts.test_targets["age"]) for a in arms}
     reached = {
