@@ -37,8 +37,8 @@ def run_script(script: str, seed: int, output: Path) -> dict:
     done = subprocess.run(
         [*command, "--output", output], capture_output=True, text=True, errors="replace"
     )
-    # 1 is a claim that does not hold, which is a result, or a traceback, which leaves no record.
-    if done.returncode not in (0, 1) or not record.exists():
+    # 1 is a claim that does not hold, which is a result and leaves stderr empty, or a traceback.
+    if done.returncode not in (0, 1) or done.stderr or not record.exists():
         raise RuntimeError(f"{script} --seed {seed} ended with {done.returncode}: {done.stderr}")
     return json.loads(record.read_text(encoding="utf-8"))
 

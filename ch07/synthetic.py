@@ -250,7 +250,7 @@ def garments(
 # 7.1.3 Posts of social media users: age, income group, gender
 
 
-YOUNGEST, OLDEST = 18, 77
+YOUNGEST = 18  # years
 AGE_WORDS, INCOME_WORDS, GENDER_WORDS = 60, 10, 2  # word k of a family points at value k
 
 

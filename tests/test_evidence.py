@@ -68,3 +68,17 @@ def test_a_script_that_ends_early_is_reported_with_what_it_said(tmp_path, monkey
     # 1 is the status of a claim that does not hold, but then there is a record.
     with pytest.raises(RuntimeError, match="ch0799_broken --seed 0"):
         evidence.run_script("ch0799_broken", 0, tmp_path)
+
+
+def test_a_script_that_breaks_after_some_lessons_is_no_result(tmp_path, monkeypatch):
+    (tmp_path / "ch0799_broken.py").write_text(
+        "import pathlib, sys\n"
+        "folder = pathlib.Path(sys.argv[4], 'my_figures', 'ch0799_broken')\n"
+        "folder.mkdir(parents=True)\n"
+        "(folder / 'claims.json').write_text('{}', encoding='utf-8')\n"
+        "raise ValueError('the second lesson')\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(evidence, "HOME", tmp_path / "ch07")
+    with pytest.raises(RuntimeError, match="the second lesson"):
+        evidence.run_script("ch0799_broken", 0, tmp_path / "output")
