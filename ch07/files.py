@@ -1,5 +1,7 @@
-"""Writing files so that a reader of them never meets half of one."""
+"""Writing files so that a reader of them never meets half of one, and folders never shared."""
 
+import contextlib
+import itertools
 import os
 from pathlib import Path
 
@@ -16,3 +18,19 @@ def write_aside(path: Path, content: bytes) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make a folder in `parent` that was not there: `name`, or else `name`-1, `name`-2 and so on.
+
+    Making it is what claims it, so two programs that ask at the same moment get two folders.
+
+    Raises:
+        OSError: `parent` is a file, or cannot be made or written to.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for tries in itertools.count():
+        folder = parent / (f"{name}-{tries}" if tries else name)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder

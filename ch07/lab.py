@@ -29,12 +29,21 @@ from rich.text import Text
 
 from ch07 import diagram, figures, probes
 from ch07.claims import Claim, Record, number
+from ch07.files import new_folder
 from ch07.synthetic import Task
 from ch07.training import Progress, train
 
 HOME = Path(__file__).resolve().parent
 LARGEST_SEED = 2**32 - 1  # the largest that NumPy takes, and with it keras.utils.set_random_seed
 PIPE_WIDTH = 160  # columns where nothing tells the width: enough for a claim on one line
+
+
+def console() -> Console:
+    """Where a run prints: a terminal with its width, or a pipe."""
+    made = Console(highlight=False)
+    if not made.is_terminal:
+        made.width = PIPE_WIDTH
+    return made
 
 
 @dataclass(frozen=True)
@@ -52,20 +61,35 @@ class Lesson:
         return self.experiment.__name__
 
 
+@dataclass(frozen=True)
+class Command:
+    """Something else that a script does when `option` is given: a job that claims nothing."""
+
+    option: str
+    job: Callable[[Run], None]
+
+
 @dataclass
 class Run:
     """What an experiment gets: the seed, and where its claims, pictures and progress go.
 
     Attributes:
         seed: seeds the data; weights and shuffling are seeded before each lesson.
+        output: everything the run writes is below it.
+        folder: the pictures and the claims.
+        stamp: when the run began, as folders and files are called.
         claims: every claim of the run so far, those of earlier lessons included.
+        notes: what the reader should see last of all.
         history: what Keras recorded of the last training, by name, a value for each epoch.
     """
 
     seed: int
+    output: Path
     folder: Path
-    console: Console
+    console: Console = field(default_factory=console)
+    stamp: str = field(default_factory=lambda: time.strftime("%Y%m%d-%H%M%S"))
     claims: list[Claim] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     lesson: Lesson | None = None
     trainings: list[Progress] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
@@ -100,9 +124,21 @@ class Run:
             )
         )
 
+    def say(self, message: str) -> None:
+        """Print a line that the reader should see."""
+        self.console.print(Text(f"  {message}"), soft_wrap=True)
+
     def quote(self, message: str) -> None:
         """Print a message of Keras that the reader should see."""
-        self.console.print(Text(f"  Keras says: {message}"), soft_wrap=True)
+        self.say(f"Keras says: {message}")
+
+    def log_dir(self, name: str) -> Path:
+        """A new folder in my_log_dir for what TensorBoard is to show of the training `name`."""
+        return new_folder(self.output / "my_log_dir", f"{self.stamp}-{name}")
+
+    def folder_for(self, name: str) -> Path:
+        """A new folder in my_trainings for what else the training `name` leaves behind."""
+        return new_folder(self.output / "my_trainings", f"{self.stamp}-{name}")
 
     def progress(self, label: str) -> Progress:
         """A callback for `fit` that shows a line of progress under `label`."""
@@ -122,6 +158,12 @@ class Run:
         self.history = model.history.history
         return probes.outputs(model, task.test)
 
+    def close(self) -> None:
+        """Give the terminal back, whatever ended the lesson."""
+        for training in self.trainings:
+            training.close()
+        self.trainings.clear()
+
     def picture(self, figure: Figure) -> None:
         """Save `figure` as the picture of the lesson; on a screen it opens when the run ends."""
         figures.save(figure, self.folder / f"{self.lesson.name}.png")
@@ -129,6 +171,16 @@ class Run:
     def diagram(self, model: keras.Model, name: str) -> None:
         """Save a diagram of a functional `model` as diagram_`name`."""
         figures.save(diagram.draw(model, title=name), self.folder / f"diagram_{name}.png")
+
+    def plot_model(self, model: keras.Model, name: str) -> None:
+        """Save Keras's own drawing of `model`, plot_model_`name`, if Graphviz and pydot are there.
+
+        `diagram` needs neither. Without them Keras says what is missing, and so does the run.
+        """
+        try:
+            keras.utils.plot_model(model, self.folder / f"plot_model_{name}.png", show_shapes=True)
+        except ImportError as error:
+            self.quote(str(error))
 
 
 class Parser(argparse.ArgumentParser):
@@ -154,10 +206,19 @@ def seed_number(text: str) -> int:
 class Section:
     """The lessons of one section of the chapter, and the program that runs them."""
 
-    def __init__(self, number: str, title: str):
+    def __init__(self, number: str, title: str, folders: Sequence[str] = ()):
+        """Declare a section.
+
+        Args:
+            number: its number in the book.
+            title: its title.
+            folders: what its lessons write to below --output, besides my_figures.
+        """
         self.number = number
         self.title = title
+        self.folders = folders
         self.lessons: list[Lesson] = []
+        self.commands: list[Command] = []
 
     def lesson(self, number: str, title: str, summary: bool = False):
         """Declare the decorated function, which takes a `Run`, as a lesson of the section.
@@ -173,6 +234,19 @@ class Section:
         def declare(experiment: Callable[[Run], None]) -> Callable[[Run], None]:
             self.lessons.append(Lesson(number, title, experiment, summary))
             return experiment
+
+        return declare
+
+    def command(self, option: str):
+        """Declare the decorated function, which takes a `Run`, as what the script does on `option`.
+
+        Given without a SECTION it is all that the script does; else it follows the lessons. The
+        function's docstring is its line in the help.
+        """
+
+        def declare(job: Callable[[Run], None]) -> Callable[[Run], None]:
+            self.commands.append(Command(option, job))
+            return job
 
         return declare
 
@@ -228,6 +302,15 @@ class Section:
             metavar="DIR",
             help="put everything the run writes below DIR instead of below ch07",
         )
+        parser.set_defaults(commands=[])
+        for command in self.commands:
+            parser.add_argument(
+                command.option,
+                dest="commands",
+                action="append_const",
+                const=command,
+                help=command.job.__doc__,
+            )
         return parser
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
@@ -239,35 +322,52 @@ class Section:
                 for lesson in self.lessons:
                     print(f"{lesson.number}  {lesson.title}\n       {lesson.experiment.__doc__}")
                 sys.exit(0)
-            folder = writable(options.output / "my_figures" / Path(sys.argv[0]).stem)
-            status = self.run(lessons, options.seed, folder)
+            if options.commands and not options.sections:
+                lessons = []
+            # Each of them now, and not when the training that writes there is over.
+            pictures = Path("my_figures", Path(sys.argv[0]).stem)
+            *_, folder = (writable(options.output / name) for name in (*self.folders, pictures))
+            run = Run(options.seed, options.output, folder)
+            status = self.run(lessons, options.commands, run)
         except startup.UsageError as error:
             status = startup.refusal(error)
         except OSError as error:  # a disk that is full, a folder that is gone
             status = startup.refusal(f"the run ended early: {error}.")
         sys.exit(status)
 
-    def run(self, lessons: Sequence[Lesson], seed: int, folder: Path) -> int:
-        """Run `lessons`, keep their record in `folder`, and return the exit status."""
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console.width = PIPE_WIDTH
-        run = Run(seed, folder, console)
+    def run(self, lessons: Sequence[Lesson], commands: Sequence[Command], run: Run) -> int:
+        """Run `lessons`, then `commands`; returns the exit status."""
         # Gradients of embeddings are summed in any order otherwise, and differ in the last bit. Not
         # at import: it makes randomness without a seed an error, which a run should have and a
         # reader who imports a script to play with its models should not.
         tf.config.experimental.enable_op_determinism()
+        if lessons and not self.teach_all(lessons, run):
+            return 130
+        try:
+            for command in commands:
+                self.begin(run)
+                command.job(run)
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            run.close()
+        with contextlib.suppress(KeyboardInterrupt):  # closing the windows, the work is done
+            figures.show()
+        return 0 if all(claim.holds for claim in run.claims) else 1
+
+    def teach_all(self, lessons: Sequence[Lesson], run: Run) -> bool:
+        """Run `lessons` and keep their record; returns whether all of them came to an end."""
         versions = {
             package.__name__: package.__version__ for package in (tf, keras, np, matplotlib)
         }
-        record = Record(folder, Path(sys.argv[0]).name, seed, versions)
+        record = Record(run.folder, Path(sys.argv[0]).name, run.seed, versions)
         seconds: dict[str, float] = {}
         interrupted = False
         try:
             for lesson in lessons:
-                console.print(Text(f"\n{lesson.number} {lesson.title}", style="bold"))
+                run.console.print(Text(f"\n{lesson.number} {lesson.title}", style="bold"))
                 seconds[lesson.name] = self.teach(lesson, run)
-                console.print(verdicts(run.claims, lesson))
+                run.console.print(verdicts(run.claims, lesson))
                 record.write(run.claims, seconds)
         except KeyboardInterrupt:
             interrupted = True
@@ -276,33 +376,32 @@ class Section:
                 record.write(run.claims, seconds)
         finally:
             record.discard()
-        console.print(Text("\nInterrupted" if interrupted else "\nSummary", style="bold"))
+        run.console.print(Text("\nInterrupted" if interrupted else "\nSummary", style="bold"))
         held = sum(claim.holds for claim in run.claims)
-        console.print(
-            f"  {len(seconds)} lessons, {held} of {len(run.claims)} claims hold, "
+        run.say(
+            f"{len(seconds)} lessons, {held} of {len(run.claims)} claims hold, "
             f"{sum(seconds.values()):.0f} s"
         )
         if seconds:
-            console.print(Text(f"  pictures and claims.json: {folder}"), soft_wrap=True)
-        if interrupted:
-            return 130
-        with contextlib.suppress(KeyboardInterrupt):  # closing the windows, the work is done
-            figures.show()
-        return 0 if held == len(run.claims) else 1
+            run.say(f"pictures and claims.json: {run.folder}")
+        for note in run.notes:
+            run.say(note)
+        return not interrupted
+
+    def begin(self, run: Run) -> None:
+        """A clean, seeded state: what follows gives the same numbers alone and within a run."""
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(run.seed)
 
     def teach(self, lesson: Lesson, run: Run) -> float:
-        """Run one lesson from a clean, seeded state; returns the seconds it took."""
+        """Run one lesson; returns the seconds it took."""
         started = time.perf_counter()
         run.lesson = lesson
-        keras.backend.clear_session()
-        # Before each lesson, so that it gives the same numbers alone and within the section.
-        keras.utils.set_random_seed(run.seed)
+        self.begin(run)
         try:
             lesson.experiment(run)
         finally:
-            for training in run.trainings:
-                training.close()
-            run.trainings.clear()
+            run.close()
         return time.perf_counter() - started
 
 

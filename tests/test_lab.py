@@ -1,6 +1,7 @@
 """The command line, the console and the exit status, on a section that runs in no time."""
 
 import json
+import re
 import sys
 
 import keras
@@ -209,6 +210,85 @@ def test_the_list_names_every_lesson_and_writes_nothing(tmp_path, capsys):
         "What the second lesson puts to the test.",
     ]
     assert not (tmp_path / "new").exists()
+
+
+def with_command(*experiments):
+    """A section with an option of its own, and what that option has done."""
+    made, done = section(*experiments), []
+
+    @made.command("--extra")
+    def extra(run):
+        """do something else"""
+        done.append((run.seed, len(run.claims), float(np.random.random())))
+
+    return made, done
+
+
+def test_an_option_of_the_section_runs_no_lesson_by_itself(tmp_path):
+    made, done = with_command(accuracy)
+    assert run(made, "--output", tmp_path, "--extra", "--seed", 3) == 0
+    assert [(seed, claims) for seed, claims, _ in done] == [(3, 0)]
+    assert files(tmp_path) == []
+
+
+def test_an_option_of_the_section_follows_the_lessons_asked_for_from_a_state_of_its_own(tmp_path):
+    made, done = with_command(accuracy, depth)
+    assert run(made, "--output", tmp_path, "--extra", "--seed", 3) == 0
+    assert run(made, "--output", tmp_path, "--extra", "--seed", 3, "7.8.2") == 1
+    assert [claims for _, claims, _ in done] == [0, 1]
+    assert done[0][2] == done[1][2]
+    assert [claim["lesson"] for claim in record(tmp_path)["claims"]] == ["depth"]
+
+
+def test_an_option_of_the_section_is_in_the_help_and_runs_only_when_given(tmp_path, capsys):
+    made, done = with_command(accuracy)
+    assert run(made, "--help") == 0
+    assert "do something else" in capsys.readouterr().out
+    assert run(made, "--output", tmp_path) == 0
+    assert done == []
+
+
+def test_ctrl_c_in_what_an_option_does_ends_with_130(tmp_path):
+    made = section(accuracy)
+
+    @made.command("--board")
+    def board(run):
+        raise KeyboardInterrupt
+
+    assert run(made, "7.8.1", "--board", "--output", tmp_path) == 130
+    assert [claim["lesson"] for claim in record(tmp_path)["claims"]] == ["accuracy", "accuracy"]
+
+
+def test_each_training_gets_a_folder_of_its_own(tmp_path, capsys):
+    folders = []
+
+    def train(run):
+        for _ in range(3):
+            folders.append(run.folder_for("net"))
+            folders.append(run.log_dir("net"))
+        run.notes.append("the last word")
+
+    assert run(section(train), "--output", tmp_path) == 0
+    assert run(section(train), "--output", tmp_path) == 0
+    assert len(set(folders)) == 12
+    assert {folder.parent.name for folder in folders} == {"my_trainings", "my_log_dir"}
+    for folder in folders:
+        assert folder.is_dir()
+        assert re.fullmatch(r"\d{8}-\d{6}-net(-\d+)?", folder.name)  # no colon: Windows
+    assert capsys.readouterr().out.splitlines()[-1] == "  the last word"
+
+
+def test_a_log_directory_that_is_a_file_is_refused_before_the_first_lesson(tmp_path, capsys):
+    (tmp_path / "my_log_dir").write_text("mine", encoding="utf-8")
+    made = Section("7.8", "A section of its own", folders=["my_log_dir"])
+    made.lesson("7.8.1", "A title")(accuracy)
+    assert run(made, "--output", tmp_path) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "my_log_dir" in err
+    assert (tmp_path / "my_log_dir").read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "my_figures").exists()
 
 
 def test_help_explains_every_option_and_the_exit_status(capsys):
