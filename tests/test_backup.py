@@ -1,0 +1,280 @@
+"""A training that is killed goes on where it was, whatever it was doing when it died."""
+
+import collections
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from ch07.backup import Backup, doomed
+from ch07.startup import UsageError
+
+KILLING = Path(__file__).resolve().parent / "killing.py"
+
+# Keras 3.15 asks NumPy 2 for the value of a variable in a way that NumPy is to give up.
+keras_is_old = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def model(units=3):
+    """A model with everything that a backup has to keep: weights, moments, random masks."""
+    inputs = keras.Input((4,))
+    x = keras.layers.Dropout(0.5)(keras.layers.Dense(units)(inputs))
+    built = keras.Model(inputs, keras.layers.Dense(1)(x))
+    built.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=True)
+    return built
+
+
+def fit(backup, epochs=3, *callbacks):
+    """Train a new model up to `epochs`, going on from `backup` if it is one; returns the model."""
+    keras.utils.set_random_seed(0)
+    vectors = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    made = model()
+    start = backup.restore(made) if isinstance(backup, Backup) else 0
+    made.fit(
+        vectors,
+        vectors.sum(axis=1),
+        initial_epoch=start,
+        epochs=epochs,
+        batch_size=4,
+        verbose=0,
+        callbacks=[backup, *callbacks],
+    )
+    return made
+
+
+def same(one, other):
+    """Whether two models have the same weights, to the last bit."""
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(left, right) for left, right in pairs)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the backup of the test is."""
+    return tmp_path / "backup.npz"
+
+
+# Killed for real
+
+
+@pytest.fixture(scope="module")
+def moments(tmp_path_factory):
+    """A record for every moment at which killing.py killed a training (half a minute)."""
+    if sys.platform != "linux":
+        pytest.skip("stopping at system calls is done with Linux's ptrace")
+    done = subprocess.run(
+        # Python 3.12 and later warn of a fork beside the threads of TensorFlow, which are idle.
+        [sys.executable, "-W", "ignore::DeprecationWarning", KILLING, tmp_path_factory.mktemp("k")],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode == 77:
+        pytest.skip("ptrace is not permitted here")
+    assert done.returncode == 0, done.stderr
+    records = collections.defaultdict(list)
+    for line in done.stdout.splitlines():
+        record = json.loads(line)
+        records[record.pop("backup")].append(record)
+    return records
+
+
+def test_killed_at_any_moment_it_goes_on_as_if_nothing_had_happened(moments):
+    hooks = {record["hook"] for record in moments["ours"]}
+    assert len(moments["ours"]) > 30
+    assert hooks >= {"on_train_begin", "on_train_batch_end", "on_epoch_end", "on_train_end"}
+    for record in moments["ours"]:
+        assert record["error"] == "", record
+        assert record["same"], record
+        assert record["epochs"] + record["ended"] - 3 in (0, 1), record
+        assert record["files"] == ["backup.npz"], record
+    # Neither is the backup there all the time, nor never: some died before it took its name.
+    again = {r["epochs"] + r["ended"] - 3 for r in moments["ours"] if r["hook"] == "on_epoch_end"}
+    assert again == {0, 1}
+
+
+@pytest.mark.parametrize("name", ["keras", "keras double"])
+def test_why_not_the_callback_of_keras(moments, name):
+    saving = [record for record in moments[name] if record["hook"] == "on_epoch_end"]
+    errors = {record["error"] for record in saving}
+    assert errors == {"", "OSError", "RuntimeError", "JSONDecodeError"}
+    # New weights with an old epoch: that epoch is trained twice, and nobody is told.
+    assert any(record["error"] == "" and not record["same"] for record in saving)
+
+
+def train(path, callback):
+    """What the process of the next test does."""
+    return fit(Backup(path), 3, callback)
+
+
+def test_a_process_that_is_killed_goes_on_in_another(path, capfd):
+    with doomed(train, path, epoch=2, batch=0) as kill:
+        losses = kill()
+    assert list(losses) == [0, 1]
+    resumed = train(path, keras.callbacks.Callback())
+    assert resumed.history.epoch == [2]
+    undisturbed = train(path.with_name("other.npz"), keras.callbacks.Callback())
+    assert same(resumed, undisturbed)
+    assert list(losses.values()) == undisturbed.history.history["loss"][:2]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_never_gets_there_is_told_of(path):
+    with doomed(train, path, epoch=3, batch=0) as kill, pytest.raises(RuntimeError, match="ended"):
+        kill()
+
+
+# What a backup keeps
+
+
+class Interrupting(keras.callbacks.Callback):
+    """Ends a training from within, before its second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+def interrupted(backup):
+    """Interrupt a training, then start it again; returns the model of the second."""
+    with pytest.raises(KeyboardInterrupt):
+        fit(backup, 3, Interrupting())
+    return fit(backup)
+
+
+def test_optimizer_and_dropout_go_on_too(path):
+    resumed = interrupted(Backup(path))
+    undisturbed = fit(keras.callbacks.Callback())
+    assert resumed.history.epoch == [1, 2]
+    assert same(resumed, undisturbed)
+    moments = zip(resumed.optimizer.variables, undisturbed.optimizer.variables, strict=True)
+    assert all(np.array_equal(one.numpy(), other.numpy()) for one, other in moments)
+
+
+@keras_is_old
+def test_the_callback_of_keras_forgets_the_masks_of_dropout(tmp_path):
+    resumed = interrupted(keras.callbacks.BackupAndRestore(tmp_path / "keras"))
+    assert resumed.history.epoch == [1, 2]
+    assert not same(resumed, fit(keras.callbacks.Callback()))
+
+
+@keras_is_old
+def test_a_learning_rate_that_was_changed_stays_changed(path):
+    reduce = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    fit(Backup(path), 2, reduce)
+    assert float(fit(Backup(path), 3, reduce).optimizer.learning_rate) == pytest.approx(0.01 / 8)
+
+
+def test_a_finished_training_is_not_trained_again(path):
+    finished = fit(Backup(path))
+    again = fit(Backup(path))
+    assert again.history.epoch == []
+    assert same(again, finished)
+
+
+def test_nothing_but_the_backup_is_in_the_folder(path):
+    fit(Backup(path))
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(path):
+    fit(Backup(path), 1)
+    whole = path.read_bytes()
+    path.with_name("backup.npz.123.part").write_bytes(whole[:100])
+    other = path.with_name("other.npz.123.part")
+    other.write_bytes(b"of another training")
+    assert Backup(path).restore(model()) == 1
+    assert path.read_bytes() == whole
+    assert set(path.parent.iterdir()) == {path, other}
+
+
+def test_fit_from_another_epoch_is_refused_and_the_backup_kept(path):
+    fit(Backup(path), 2)
+    whole = path.read_bytes()
+    forgotten, ignored = Backup(path), Backup(path)
+    assert ignored.restore(model()) == 2
+    for backup in (forgotten, ignored):
+        with pytest.raises(ValueError, match="needs fit"):
+            model().fit(np.zeros((4, 4)), np.zeros(4), verbose=0, callbacks=[backup])
+    assert path.read_bytes() == whole
+
+
+# Backups that are broken
+
+
+def damaged(content):
+    """The file `content` with damage of every kind, by name."""
+    step = len(content) // 97  # some hundred places, at every part of the file
+    yield "empty", b""
+    yield "text", b"no backup"
+    for at in range(1, len(content), step):
+        yield f"cut at {at}", content[:at]
+        # A copy that was interrupted on a system that sets the length first.
+        yield f"zeros from {at}", content[:at] + bytes(len(content) - at)
+        yield f"bit of {at}", content[:at] + bytes([content[at] ^ 16]) + content[at + 1 :]
+
+
+def test_a_broken_backup_is_refused_or_harmless_and_left_as_it_is(path):
+    fit(Backup(path), 1)
+    whole = path.read_bytes()
+    _, values = Backup(path).read()
+    refusals = []
+    for damage, content in damaged(whole):
+        path.write_bytes(content)
+        try:
+            epochs, found = Backup(path).read()
+        except UsageError as error:
+            refusals.append(str(error))
+        else:  # what a ZIP has twice, or nobody reads, such as the hour of writing
+            assert damage.startswith("bit"), damage
+            assert epochs == 1
+            assert all(map(np.array_equal, found, values)), damage
+        assert path.read_bytes() == content
+    assert len(refusals) > 200
+    assert all(str(path) in refusal and "\n" not in refusal for refusal in refusals)
+
+
+def test_a_broken_backup_ends_the_training_before_it_begins(path):
+    fit(Backup(path), 1)
+    path.write_bytes(path.read_bytes()[:-100])
+    broken = path.read_bytes()
+    with pytest.raises(UsageError, match=r"backup\.npz' cannot be read .*delete it to train"):
+        fit(Backup(path))
+    assert path.read_bytes() == broken
+
+
+def test_a_backup_of_another_model_is_refused_and_changes_nothing(path):
+    fit(Backup(path), 1)
+    wider = model(units=5)
+    before = wider.get_weights()
+    with pytest.raises(UsageError, match="of another model"):
+        Backup(path).restore(wider)
+    assert all(map(np.array_equal, before, wider.get_weights()))
+
+
+def test_a_full_disk_leaves_the_backup_before_it(path):
+    resource = pytest.importorskip("resource", reason="Windows cannot limit the size of a file")
+    fit(Backup(path), 1)
+    whole = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) // 2, hard))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            fit(Backup(path), 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == whole
+    assert list(path.parent.iterdir()) == [path]
+    assert fit(Backup(path), 2).history.epoch == [1]
+
+
+def test_a_folder_that_is_gone_is_an_error_of_the_disk(path):
+    shutil.rmtree(path.parent)
+    with pytest.raises(FileNotFoundError):
+        fit(Backup(path), 1)
