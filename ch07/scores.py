@@ -69,3 +69,43 @@ def best_threshold(scores: np.ndarray, true: np.ndarray) -> float:
     hits = true[order].cumsum()
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + true.sum())
     return float(scores[order][f1.argmax()])
+
+
+def same_kind_neighbours(vectors: np.ndarray, kinds: np.ndarray) -> float:
+    """The share of words whose nearest neighbour by cosine is a word of the same kind.
+
+    Args:
+        vectors: (words, dimensions), none of them zero.
+        kinds: (words,).
+    """
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    likeness = unit @ unit.T
+    np.fill_diagonal(likeness, -np.inf)  # a word is not its own neighbour
+    return float(np.mean(kinds[likeness.argmax(axis=1)] == kinds))
+
+
+def principal_components(vectors: np.ndarray, count: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates, (points, count), and the share of the variance that each of them has, (count,).
+
+    Args:
+        vectors: (points, dimensions).
+        count: how many components, the largest first.
+    """
+    centred = vectors - vectors.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    return left[:, :count] * sizes[:count], (sizes**2 / np.sum(sizes**2))[:count]
+
+
+def told_by_mean(values: np.ndarray, kinds: np.ndarray) -> float:
+    """How well one number tells kinds apart: each is taken for the kind with the nearest mean.
+
+    Returns:
+        The share told right, averaged over kinds, so that chance is 1 / kinds.
+
+    Args:
+        values, kinds: (points,).
+    """
+    names = np.unique(kinds)
+    means = np.array([values[kinds == name].mean() for name in names])
+    told = names[np.abs(values[:, None] - means).argmin(axis=1)]
+    return float(np.mean([np.mean(told[kinds == name] == name) for name in names]))

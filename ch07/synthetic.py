@@ -648,3 +648,72 @@ def stereo_pairs(seed, train=1000, test=1000, size=24, disparities=8, noise=0.1)
         for name, eye in (("left", left), ("right", right))
     }
     return Task(**split(inputs, disparity.astype("float32")[:, None], train))
+
+
+# 7.2.2 Movie reviews, good or bad
+
+OPINIONS = ("positive", "negative")
+TOPICS = ("plot", "music", "actors", "photography")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviews(Task):
+    """Reviews, (n, length) int32 with zeros before short ones; good or bad, (n, 1), 1 or 0."""
+
+    words: list[str]  # what each number stands for, in ASCII
+    kinds: list[str]  # of each word; 0 is "padding", of the others some "positive" or "negative"
+    ceiling: float  # best accuracy for the test reviews
+
+
+def reviews(
+    seed,
+    train=1600,
+    test=400,
+    length=500,
+    opinion_words=250,
+    topic_words=250,
+    filler=499,
+    opinions=0.15,
+    agreement=0.9,
+):
+    """Movie reviews: is the verdict good or bad? (section 7.2.2)
+
+    Vocabulary: the padding, 250 positive and 250 negative words, 250 on each of four topics and 499
+    of filler; together 2,000. Words of a kind are equally frequent.
+    Signal: a word is an opinion with probability 0.15, and then on the side of the verdict with
+    probability 0.9. The others are filler or on the topic of the review, which has nothing to do
+    with the verdict: an embedding has no reason to tell topics apart.
+    A review has from a quarter of `length` to `length` words. Every other one is good.
+    Chance 0.5. Ceiling: the side of most of its opinions, since all opinions weigh the same and
+    nothing else tells; a toss where the sides are even.
+    review: (n, length), the words at the end, where keras.utils.pad_sequences puts them.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (train + test, length)
+    good = np.arange(train + test)[:, None] % 2  # (n, 1)
+    topic = rng.integers(len(TOPICS), size=(train + test, 1))
+
+    sizes = {"padding": 1} | dict.fromkeys(OPINIONS, opinion_words)
+    sizes |= dict.fromkeys(TOPICS, topic_words) | {"filler": filler}
+    kinds = [kind for kind, size in sizes.items() for _ in range(size)]
+    words = [f"{kind} {n}" for kind, size in sizes.items() for n in range(size)]
+    first = {kind: kinds.index(kind) for kind in sizes}
+
+    praises = (rng.random(shape) < agreement) == good
+    opinion = np.where(praises, first["positive"], first["negative"])
+    opinion = opinion + rng.integers(opinion_words, size=shape)
+    on_topic = first[TOPICS[0]] + topic * topic_words + rng.integers(topic_words, size=shape)
+    idle = first["filler"] + rng.integers(filler, size=shape)
+    neutral = np.where(rng.random(shape) < 0.6, on_topic, idle)
+    is_opinion = rng.random(shape) < opinions
+    written = np.arange(length) >= length - rng.integers(length // 4, length + 1, (len(good), 1))
+    review = np.where(written, np.where(is_opinion, opinion, neutral), 0).astype("int32")
+
+    balance = np.sum(np.where(praises, 1, -1) * (is_opinion & written), axis=1, keepdims=True)
+    right = np.where(balance == 0, 0.5, (balance > 0) == good)
+    return Reviews(
+        **split({"review": review}, good.astype("float32"), train),
+        words=["padding", *words[1:]],
+        kinds=kinds,
+        ceiling=float(right[train:].mean()),
+    )

@@ -1,0 +1,63 @@
+"""The IMDB reviews that the book trains on, in the form of `synthetic.reviews`."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from ch07 import startup
+from ch07.synthetic import Reviews, split
+
+# For the colours of the Projector; the words of the reviews come without kinds.
+POSITIVE = [
+    "amazing", "beautiful", "best", "brilliant", "enjoyed", "excellent", "fantastic",
+    "favorite", "fun", "great", "hilarious", "incredible", "love", "loved", "outstanding",
+    "perfect", "powerful", "superb", "terrific", "wonderful",
+]  # fmt: skip
+NEGATIVE = [
+    "annoying", "avoid", "awful", "bad", "boring", "disappointing", "dull", "fails", "horrible",
+    "lame", "laughable", "mess", "pointless", "poor", "poorly", "ridiculous", "stupid",
+    "terrible", "unfortunately", "waste", "weak", "worse", "worst",
+]  # fmt: skip
+SPECIAL = ("<pad>", "<start>", "<unknown>", "<unused>")  # the first word is number 4
+
+
+def reviews(train: int = 25_000, test: int = 25_000, length: int = 500, words: int = 2000):
+    """Reviews of IMDB: the last `length` words of each, of which the `words` commonest are kept.
+
+    kinds: "positive" and "negative" for a few words of which that is plain, "padding" and "word".
+    ceiling: 1, since how much a review tells is not known.
+
+    Args:
+        train, test: how many reviews; there are 25,000 of each.
+        length, words: max_len and max_features of the book.
+
+    Raises:
+        startup.UsageError: they are neither in Keras's cache nor can they be fetched.
+    """
+    chatty = keras.config.is_interactive_logging_enabled()
+    keras.config.disable_interactive_logging()  # Keras reports the download on stdout
+    try:
+        learned, tested = keras.datasets.imdb.load_data(num_words=words)
+        ranks = keras.datasets.imdb.get_word_index()
+    except Exception as error:  # Keras raises no narrower class where a download fails
+        raise startup.UsageError(
+            f"the IMDB reviews are not to be had ({error}): "
+            "connect to the internet, which is needed once, or leave out --imdb."
+        ) from None
+    finally:
+        if chatty:
+            keras.config.enable_interactive_logging()
+    texts = [*learned[0][:train], *tested[0][:test]]
+    good = np.concatenate([learned[1][:train], tested[1][:test]])[:, None].astype("float32")
+    names = dict(enumerate(SPECIAL)) | {rank + 3: word for word, rank in ranks.items()}
+    # Some words are accented, and one is a control character, which a table cannot hold.
+    names = [names[n].encode("ascii", "backslashreplace").decode() for n in range(words)]
+    names = [name if name.isprintable() else repr(name)[1:-1] for name in names]
+    kinds = dict.fromkeys(POSITIVE, "positive") | dict.fromkeys(NEGATIVE, "negative")
+    return Reviews(
+        **split({"review": keras.utils.pad_sequences(texts, length)}, good, train),
+        words=names,
+        kinds=["padding", *(kinds.get(name, "word") for name in names[1:])],
+        ceiling=1.0,
+    )
