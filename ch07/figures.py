@@ -216,6 +216,47 @@ def table(
     return draw
 
 
+def heat_map(
+    values: np.ndarray, xlabel: str, ylabel: str, label: str, *, title: str = "", first: int = 0
+) -> Panel:
+    """A matrix as a heat map of colours alone, for more cells than `table` has room for.
+
+    Args:
+        values: shape (rows, columns).
+        xlabel, ylabel: what the columns and the rows are.
+        label: what a cell is, with its unit.
+        title: what the panel shows.
+        first: the number of the first row.
+    """
+
+    def draw(axes: Axes) -> None:
+        rows, columns = values.shape
+        edges = (-0.5, columns - 0.5, first + rows - 0.5, first - 0.5)
+        image = axes.imshow(
+            values, cmap="cividis", aspect="auto", interpolation="nearest", extent=edges
+        )
+        axes.locator_params(integer=True)
+        axes.grid(visible=False)
+        axes.figure.colorbar(image, ax=axes, label=label)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+
+    return draw
+
+
+def with_marks(panel: Panel, marks: Mapping[str, float]) -> Panel:
+    """A `panel` over epochs with an upright line at up to three of them, by name."""
+
+    def draw(axes: Axes) -> None:
+        panel(axes)
+        for style, (name, at) in zip(("--", ":", "-."), marks.items(), strict=False):
+            axes.axvline(at, color=BLACK, ls=style, lw=1.4, label=name)
+        axes.locator_params(axis="x", integer=True)
+        # Below the axes: within them the upright lines would run through it.
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=9)
+
+    return draw
+
+
 def scorecard(claims: Sequence[Claim], title: str) -> Figure:
     """Every claim at a glance: the value, its bound, and what it is compared with.
 
@@ -499,6 +540,188 @@ def two_eyes(
             title="1,000 pairs of pictures",
         ),
     )
+
+
+# The pictures of section 7.2, in the order of the book.
+
+
+def early_stopping(history: Mapping[str, Sequence[float]], marks: Mapping[str, int]) -> Figure:
+    """Losses and accuracies over a training that is not stopped; `marks` are epochs by name."""
+    epochs = range(1, len(history["loss"]) + 1)
+
+    def over_epochs(metric: str, ylabel: str, title: str) -> Panel:
+        series = {"training": history[metric], "validation": history[f"val_{metric}"]}
+        return with_marks(curves(epochs, series, "epoch", ylabel, title=title), marks)
+
+    return row(
+        over_epochs("loss", "loss (cross-entropy)", "What the checkpoint watches"),
+        over_epochs("accuracy", "accuracy (share of points)", "What early stopping watches"),
+    )
+
+
+def learning_rates(
+    rates: Mapping[str, Sequence[float]], losses: Mapping[str, Sequence[float]]
+) -> Figure:
+    """Learning rates and validation losses over the epochs, by callback."""
+    epochs = range(1, len(rates["constant"]) + 1)
+    # The one is drawn over the other, and hides it where they are equal.
+    names = {"as printed": "as printed (over constant)"}
+    rates, losses = ({names.get(n, n): v for n, v in arms.items()} for arms in (rates, losses))
+    return row(
+        curves(epochs, rates, "epoch", "learning rate", log=True, title="What the callbacks do"),
+        curves(epochs, losses, "epoch", "validation loss", title="What comes of it"),
+    )
+
+
+def csv_logger(rows: np.ndarray, cut: int, kept: Mapping[str, float]) -> Figure:
+    """The losses in a CSV log, cut off after `cut` epochs; the losses of the files kept."""
+    series = {"training": rows["loss"], "validation": rows["val_loss"]}
+    panel = curves(rows["epoch"] + 1, series, "epoch", "loss (cross-entropy)", title="The log")
+    names = {"careful": "resumed with\nthe threshold", "careless": "resumed\nwithout"}
+    return row(
+        with_marks(panel, {"cut off and resumed": cut + 0.5}),
+        bars(
+            {names[name]: loss for name, loss in kept.items()},
+            "validation loss (cross-entropy)",
+            title="The file of the best epoch",
+        ),
+    )
+
+
+def own_callbacks(
+    losses: Mapping[str, Sequence[float]], loaded: Sequence[int], moved: Sequence[float]
+) -> Figure:
+    """Validation losses without and with a way back, and how far a kernel moves, by epoch."""
+    names = {"without": "without", "with": "with a callback"}
+    back = curves(
+        range(1, len(losses["with"]) + 1),
+        {names[arm]: values for arm, values in losses.items()},
+        "epoch",
+        "validation loss",
+        log=True,
+        title="Back to the best weights",
+    )
+
+    def with_loads(axes: Axes) -> None:
+        back(axes)
+        values = [losses["with"][epoch] for epoch in loaded]
+        style = dict(ls="", marker="o", ms=11, mfc="none", mec=BLACK)
+        axes.plot([epoch + 1 for epoch in loaded], values, label="weights loaded", **style)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=9)
+
+    movement = curves(
+        range(1, len(moved) + 1),
+        {"first kernel": moved},
+        "epoch",
+        "largest change of a weight",
+        title="Frozen on the way",
+    )
+    marks = {"trainable = False": 3.5, "traced again": 6.5}
+    return row(with_loads, with_marks(movement, marks))
+
+
+def progress_bar(told: Sequence[float], epochs: Sequence[float]) -> Figure:
+    """The loss that a bar is told after every batch; that of each epoch, at its end."""
+    steps = len(told) // len(epochs)
+
+    def draw(axes: Axes) -> None:
+        axes.plot(range(1, len(told) + 1), told, marker="", label="after every batch: mean so far")
+        ends = np.arange(1, len(epochs) + 1) * steps
+        axes.plot(ends, epochs, ls="", marker="s", ms=7, color=ORANGE, label="in the history")
+        axes.legend(fontsize=9)
+        axes.set(xlabel="batch", ylabel="training loss", title="What a progress bar is told")
+
+    return row(draw)
+
+
+def activation_logger(over_epochs: Mapping[str, np.ndarray], true: int) -> Figure:
+    """What each layer gives for one sample, (epochs, units), by layer."""
+    *hidden, last = over_epochs
+    titles = {name: name for name in hidden} | {last: f"{last} (the true one is {true})"}
+    labels = dict.fromkeys(hidden, "activation") | {last: "probability"}
+    return row(
+        *(
+            heat_map(values, "unit", "epoch", labels[name], title=titles[name], first=1)
+            for name, values in over_epochs.items()
+        )
+    )
+
+
+def backup_and_restore(losses: Mapping[str, Sequence[float]], killed_after: float) -> Figure:
+    """Losses by epoch: "undisturbed", "killed" and "resumed", and when it was killed, in epochs."""
+
+    def draw(axes: Axes) -> None:
+        first = len(losses["killed"]) + 1  # the first epoch that was resumed
+        starts = {"undisturbed": 1, "killed": 1, "resumed": first}
+        for name, start in starts.items():
+            values = losses[name]
+            axes.plot(range(start, start + len(values)), values, label=name)
+        # Of the two that lie on each other, both are to be seen.
+        axes.lines[0].set(color=GREY, linewidth=5, alpha=0.5, marker="")
+        axes.axvline(killed_after, color=BLACK, ls="--", lw=1.2, marker="", label="kill -9")
+        axes.legend(fontsize=9)
+        axes.set(xlabel="epoch", ylabel="training loss", title="Killed, and gone on with")
+
+    return row(draw)
+
+
+def embedding(
+    before: np.ndarray, after: np.ndarray, share: Sequence[float], kinds: np.ndarray
+) -> Figure:
+    """Words on their two largest principal components, (words, 2 or more), untrained and trained.
+
+    `share`: of the variance, of each component of the trained words. `kinds`: (words,).
+    """
+
+    def cloud(places, title, names):
+        groups = {kind: places[kinds == kind, :2].T for kind in dict.fromkeys(kinds)}
+        return points(groups, *names, title=title)
+
+    shares = [f"component {n + 1} ({part:.0%} of the variance)" for n, part in enumerate(share)]
+    return row(
+        cloud(before, "The words, untrained", ("component 1", "component 2")),
+        cloud(after, "The words, trained", shares[:2]),
+        height=4.2,
+    )
+
+
+def clinic(
+    losses: Mapping[str, Sequence[float]],
+    signs: Mapping[str, Mapping[str, float]],
+    shown: Mapping[str, Mapping[str, bool]],
+    names: Mapping[str, str],
+) -> Figure:
+    """Training losses by run, and a table of runs and signs.
+
+    Args:
+        losses: by run, after each epoch.
+        signs: by run, then by sign; a NaN is a sign that the run has no number for.
+        shown: by run, then by sign, whether that number counts as ill.
+        names: what to call each sign.
+    """
+
+    def draw(axes: Axes) -> None:
+        ill = np.array([list(of.values()) for of in shown.values()], dtype=float)
+        axes.imshow(ill, cmap=mpl.colors.ListedColormap(["white", SKY]), aspect="auto", vmin=0)
+        for r, of in enumerate(signs.values()):
+            for c, value in enumerate(of.values()):
+                text = "-" if np.isnan(value) else number(value)
+                axes.text(c, r, text, ha="center", va="center", fontsize=9)
+        axes.set_xticks(range(len(names)), names.values(), fontsize=8)
+        axes.set_yticks(range(len(signs)), [name.replace("_", " ") for name in signs])
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.set_title("What each run shows at its end; blue is ill")
+
+    epochs = range(1, 1 + len(next(iter(losses.values()))))
+    series = {name.replace("_", " "): values for name, values in losses.items()}
+    curve = curves(
+        epochs, series, "epoch", "training loss (nats)",
+        level=("a coin's loss, ln 2", np.log(2)), log=True, title="The loss alone",
+    )  # fmt: skip
+    figure = row(curve, draw, height=4.2)
+    figure.set_size_inches(13.0, 4.2)
+    return figure
 
 
 def interactive() -> bool:

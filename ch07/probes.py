@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -94,3 +95,27 @@ def silenced(model: keras.Model, inputs: np.ndarray, pooled: str, part: slice) -
     features = keras.Model(model.input, model.get_layer(pooled).output)(inputs).numpy()
     features[:, part] = 0
     return model.layers[-1](features).numpy()
+
+
+def layer_by_layer(model: keras.Model, sample: np.ndarray) -> dict[str, np.ndarray]:
+    """What each layer of a plain stack gives for `sample`, called one after the other, by name."""
+    outputs = {}
+    for layer in model.layers[1:]:  # the first is the input
+        sample = layer(sample)
+        outputs[layer.name] = sample.numpy()
+    return outputs
+
+
+def logged_activations(folder: Path) -> dict[str, np.ndarray]:
+    """The arrays in activations_at_epoch_0.npz, _1.npz and so on, (epochs, ...) each, by name.
+
+    Raises:
+        FileNotFoundError: an epoch is missing between others.
+        ValueError: an array needs pickle to be read.
+    """
+    epochs = []
+    for epoch in range(len(list(folder.glob("activations_at_epoch_*.npz")))):
+        # Pickle can run any code that a file brings along.
+        with np.load(folder / f"activations_at_epoch_{epoch}.npz", allow_pickle=False) as arrays:
+            epochs.append(dict(arrays))
+    return {name: np.concatenate([arrays[name] for arrays in epochs]) for name in epochs[0]}

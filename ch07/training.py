@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -111,12 +111,7 @@ def train(
         # A whole epoch for each call of TensorFlow: small models lose their time between calls.
         steps_per_execution=math.ceil(samples / batch_size),
     )
-    # The variables of the optimizer and of the loss, created now: created in the first step, they
-    # would make TensorFlow trace that step twice.
-    optimizer.build(model.trainable_variables)
-    some = {n: keras.ops.convert_to_tensor(t[:1]) for n, t in by_output(task.train_targets).items()}
-    model.compute_loss(y=some, y_pred=some)
-    model.reset_metrics()
+    settle(model, by_output(task.train_targets))
     if sample_weight:
         ones = np.ones(samples, "float32")
         sample_weight = dict.fromkeys(names, ones) | by_output(sample_weight)
@@ -131,6 +126,63 @@ def train(
         callbacks=list(callbacks),
     )
     return model
+
+
+def settle(model: keras.Model, targets) -> None:
+    """Create the variables of the optimizer and of the loss of a compiled `model` now.
+
+    Created in the first step, they would make TensorFlow trace that step twice. `targets` as `fit`
+    takes them.
+    """
+    model.optimizer.build(model.trainable_variables)
+    some = keras.tree.map_structure(lambda t: keras.ops.convert_to_tensor(t[:1]), targets)
+    model.compute_loss(y=some, y_pred=some)
+    model.reset_metrics()
+
+
+def feed(task: Task, batch_size: int = 32) -> dict:
+    """What `fit` takes of a `task` with one input; it prints nothing.
+
+    The test samples are the validation data: the lessons on callbacks judge no model.
+    """
+    (train,), (test,) = task.train.values(), task.test.values()
+    return {
+        "x": train,
+        "y": task.train_targets,
+        "validation_data": (test, task.test_targets),
+        "batch_size": batch_size,
+        "verbose": 0,
+    }
+
+
+def validation_loss(model: keras.Model, data: Mapping) -> float:
+    """The validation loss of `model` on `data` of `feed`, computed as `fit` computes it.
+
+    In batches of the same size: in others the sum is rounded otherwise, in the seventh digit.
+    """
+    points, targets = data["validation_data"]
+    told = model.evaluate(
+        points, targets, batch_size=data["batch_size"], verbose=0, return_dict=True
+    )
+    return told["loss"]
+
+
+def rewinder(model: keras.Model, seed: int) -> Callable[[], None]:
+    """A function that puts a compiled model back to where it is now, and seeds the shuffling.
+
+    Trainings that differ in their callbacks alone then begin alike, with the same weights,
+    optimizer and batches, and TensorFlow traces the model once for all of them. It is called here
+    too, so the first training begins like the others.
+    """
+    model.optimizer.build(model.trainable_variables)
+    start = model.get_state_tree(value_format="numpy_array")
+
+    def rewind() -> None:
+        model.set_state_tree(start)
+        keras.utils.set_random_seed(seed)
+
+    rewind()
+    return rewind
 
 
 class Progress(keras.callbacks.Callback):
@@ -160,7 +212,8 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if not self.live.is_started:
-            self.console.print(self.line(len(self.model.history.epoch), logs), soft_wrap=True)
+            epochs = self.model.history.epoch  # a resumed training does not begin at 0
+            self.console.print(self.line(epochs[-1] + 1 if epochs else 0, logs), soft_wrap=True)
         self.close()
 
     def line(self, epoch: int, logs: Mapping[str, float]) -> Text:
