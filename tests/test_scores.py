@@ -96,3 +96,26 @@ def test_losses_by_output():
     zero = np.zeros((1, 2), "float32")
     told = probes.losses(model, some, {"a": zero, "b": zero}, {"a": "mse", "b": "mae"})
     assert told == {"a": 1.0, "b": 0.5}
+
+
+def test_neighbours_are_found_by_direction_and_a_word_is_not_its_own():
+    vectors = np.array([[1.0, 0], [9, 1], [0, 1], [1, 9]])
+    assert scores.same_kind_neighbours(vectors, np.array(["a", "a", "b", "b"])) == 1
+    assert scores.same_kind_neighbours(vectors, np.array(["a", "b", "a", "b"])) == 0
+    assert scores.same_kind_neighbours(vectors, np.array(["a", "a", "b", "c"])) == 0.5
+
+
+def test_principal_components_are_those_of_the_covariance():
+    points = np.random.default_rng(0).normal(size=(200, 4)) * [1, 5, 2, 0.1] + 7
+    places, shares = scores.principal_components(points)
+    values = np.sort(np.linalg.eigvalsh(np.cov(points.T)))[::-1]
+    assert places.shape == (200, 3)
+    np.testing.assert_allclose(places.var(axis=0, ddof=1), values[:3])
+    np.testing.assert_allclose(shares, values[:3] / values.sum())
+
+
+def test_kinds_are_told_by_the_nearest_mean_and_weigh_the_same():
+    values = np.array([0.0, 0, 0, 0, 0, 0, 10, 1])
+    kinds = np.array(["a"] * 6 + ["b"] * 2)
+    # The means are 0 and 5.5: all of a are told right and half of b.
+    assert scores.told_by_mean(values, kinds) == 0.75

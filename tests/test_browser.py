@@ -1,0 +1,209 @@
+"""TensorBoard as a reader sees it: its pages in a browser, each opened without a further click."""
+
+import io
+import shutil
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from conftest import until
+from selenium import webdriver
+
+from ch07 import board, synthetic
+
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    # Keras 3.15 turns its learning rate into an array in a way that NumPy 2 deprecates.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here"),
+    pytest.mark.skipif(not DRIVER, reason="there is no chromedriver here"),
+]
+
+KINDS = tuple(dict.fromkeys(synthetic.reviews(0, train=1, test=1).kinds))
+
+# TensorBoard's pages are nested web components, which selectors do not look into.
+DEEP = """
+const found = [];
+(function look(root) {
+  for (const element of root.querySelectorAll('*')) {
+    if (element.matches(selector) && element.getClientRects().length) found.push(element);
+    if (element.shadowRoot) look(element.shadowRoot);
+  }
+})(document);
+"""
+
+
+class Browser:
+    """Chromium, and what it shows of TensorBoard."""
+
+    def __init__(self, server, profile, screens):
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",  # Chromium as root, as in a container, starts only so
+            "--window-size=1400,900",
+            "--use-angle=swiftshader",  # WebGL, which the Projector needs, without a GPU
+            "--enable-unsafe-swiftshader",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            f"--user-data-dir={profile}",
+        ):
+            options.add_argument(argument)
+        # With both paths given Selenium downloads nothing.
+        self.driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+        self.server = server
+        self.screens = screens
+
+    def open(self, tab: str) -> None:
+        """Open a tab of TensorBoard afresh."""
+        self.driver.get("about:blank")
+        self.driver.get(f"{self.server.url}#{tab}")
+
+    def visible(self, selector: str, of_each: str = "element") -> list:
+        """The elements, however deep, that have a place on the page, or something `of_each`.
+
+        In one script: the page may redraw an element before a second question about it.
+        """
+        return self.driver.execute_script(
+            f"const selector = arguments[0]; {DEEP} return found.map(element => {of_each});",
+            selector,
+        )
+
+    def text(self) -> str:
+        """The text on the page."""
+        own = "[...element.childNodes].filter(n => n.nodeType == 3).map(n => n.data).join('')"
+        return "\n".join(self.visible("*", own))
+
+    def wait_for(self, selector: str, count: int = 1) -> list:
+        """The visible elements that match, as soon as there are `count`."""
+        return until(lambda: len(found := self.visible(selector)) >= count and found, selector)
+
+    def wait_for_text(self, *texts: str) -> None:
+        """Wait until all of `texts` are on the page."""
+        until(lambda: all(text in page for page in [self.text()] for text in texts), repr(texts))
+
+    def click(self, selector: str, text: str = "") -> None:
+        """Click on the element that matches and has `text`, as soon as it is there."""
+        clicked = f"element.textContent.includes('{text}') && (element.click() || true)"
+        until(lambda: any(self.visible(selector, clicked)), f"{selector} {text}")
+
+    def names(self) -> set[str]:
+        """The names of the nodes of the graph."""
+        return set(self.visible("g.node[data-name]", "element.dataset.name"))
+
+    def charts(self, kind: str) -> int:
+        """How many components of a `kind` of chart have drawn something."""
+        return sum(self.visible(kind, "Boolean(element.shadowRoot.querySelector('path[d]'))"))
+
+    def enter_frames(self) -> None:
+        """Go to the innermost frame of the page."""
+        while frames := self.visible("iframe"):
+            self.driver.switch_to.frame(frames[0])
+
+    def screenshot(self, name: str) -> None:
+        """Keep what the window shows."""
+        self.driver.save_screenshot(str(self.screens / f"{name}.png"))
+
+
+@pytest.fixture(scope="module")
+def browser(tensorboard, tmp_path_factory):
+    opened = Browser(
+        tensorboard, tmp_path_factory.mktemp("profile"), tmp_path_factory.mktemp("screens")
+    )
+    yield opened
+    opened.driver.quit()
+
+
+def test_graphs_opens_on_the_operations(browser):
+    browser.open("graphs")
+    browser.wait_for("g.node[data-name]", 2)
+    browser.screenshot("graphs")
+    assert any(name.startswith("text_classifier") for name in browser.names())
+    assert "Graph visualization failed" not in browser.text()
+
+
+def test_the_tag_keras_shows_the_layers(browser):
+    browser.open("graphs")
+    browser.wait_for("g.node[data-name]", 2)
+    browser.click("paper-dropdown-menu", "keras")
+    browser.click("paper-item", "keras")
+    until(lambda: browser.names() == {"text_classifier"}, "graph of the layers")
+    browser.screenshot("graphs_keras")
+    assert "Graph visualization failed" not in browser.text()
+
+
+@pytest.mark.parametrize(
+    ("tab", "chart"),
+    [("histograms", "vz-histogram-timeseries"), ("distributions", "vz-distribution-chart")],
+)
+def test_histograms_and_distributions_open_on_the_activations(browser, tab, chart):
+    browser.open(tab)
+    browser.wait_for_text("activations/conv_1", "gradients")
+    until(lambda: browser.charts(chart) >= len(browser.server.runs), tab)
+    browser.screenshot(tab)
+
+
+def test_scalars_opens_on_the_metrics_with_training_and_validation(browser):
+    browser.open("scalars")
+    browser.wait_for_text("epoch_accuracy", "epoch_loss", "gradient_norm")
+    browser.screenshot("scalars")
+    text = browser.text()
+    assert text.partition("(regular expressions supported)")[2].split()[0] == "epoch_accuracy"
+    for run in browser.server.runs:
+        assert f"{run}/train" in text
+        assert f"{run}/validation" in text
+
+
+def test_images_shows_the_pictures(browser):
+    browser.open("images")
+    wide = "element.naturalWidth >= 700"
+    until(lambda: sum(browser.visible("img", wide)) == 1, "pictures")
+    browser.screenshot("images")
+
+
+def share_of_colour(png: bytes, colour: tuple[float, float, float]) -> float:
+    """The share of the pixels of an image that have the `colour`, up to its antialiasing."""
+    pixels = plt.imread(io.BytesIO(png))[..., :3]
+    return float(np.mean(np.abs(pixels - colour).max(axis=-1) < 0.02))
+
+
+@pytest.fixture
+def projector(browser):
+    """The Projector, opened, with its points."""
+    browser.open("projector")
+    browser.wait_for("iframe")
+    browser.enter_frames()
+    browser.wait_for_text("Points:", "Dimension:", "2000\n", "Total variance described")
+    return browser
+
+
+def coloured_by_kind(browser) -> bool:
+    """Whether the Projector draws points in the colour of each kind."""
+    png = browser.visible("#scatter canvas")[0].screenshot_as_png
+    colours = [board.PALETTE[3 * at % len(board.PALETTE)] for at in range(len(KINDS))]
+    return all(share_of_colour(png, colour) > 1e-4 for colour in colours)
+
+
+def test_the_projector_opens_on_points_coloured_by_kind(projector):
+    until(lambda: coloured_by_kind(projector), "points in the colours of the kinds")
+    projector.screenshot("projector")
+    assert "photography" not in projector.text()  # there is no legend yet
+
+
+def test_a_bookmark_of_the_projector_shows_the_legend(projector):
+    until(lambda: coloured_by_kind(projector), "points in the colours of the kinds")
+    projector.click("div.state-radio paper-icon-button")
+    projector.wait_for_text(*KINDS)
+    projector.screenshot("projector_bookmark")
+
+
+def test_hparams_compares_the_runs(browser):
+    browser.open("hparams")
+    browser.wait_for_text("learning_rate", "train.epoch_loss", "validation.epoch_loss")
+    browser.wait_for_text(*browser.server.runs)
+    browser.screenshot("hparams")
