@@ -544,12 +544,12 @@ def text_classifier(run):
 PATIENTS = {
     "healthy": {},
     "deep_relu": {"hidden_layers": 8},
-    "no_sigmoid": {"last_activation": None},  # the listing as printed (A1)
-    "vanishing": {"hidden_layers": 8, "hidden_activation": "sigmoid"},
-    "dead_relus": {"bias": -1.0},  # no activation before it comes near 1
     # A thousand times the default of RMSprop. At a hundred times, what the loss does before the
     # units die (which it does not survive either) depends on the seed.
     "rate_too_high": {"learning_rate": 1.0},
+    "no_sigmoid": {"last_activation": None},  # the listing as printed (A1)
+    "dead_relus": {"bias": -1.0},  # no activation before it comes near 1
+    "vanishing": {"hidden_layers": 8, "hidden_activation": "sigmoid"},
     "overfitting": {"different": 32},  # the same 32 reviews 50 times an epoch
 }
 
@@ -623,6 +623,7 @@ def at_a_glance(run):
 @section.command("--imdb")
 def train_on_imdb(run):
     """train the text classifier on the real IMDB reviews, which Keras fetches once, and log that"""
+    run.say("The first time, Keras fetches some 17 MB from the internet.")
     reviews = imdb.reviews(test=5000)
     model = build_text_classifier()
     embed = model.get_layer("embed")

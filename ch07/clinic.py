@@ -115,7 +115,7 @@ SIGNS = {
         unit="of the outputs",
         column="outputs below 0\nor above 1",
         number=share_outside,
-        at_least=0.5,
+        at_least=0.1,
     ),
     "dead_relus": Sign(
         tab="Scalars",
@@ -137,7 +137,7 @@ SIGNS = {
         unit="first/last",
         column="gradient,\nfirst/last",
         number=gradient_that_arrives,
-        at_most=0.01,
+        at_most=0.05,
     ),
     "overfitting": Sign(
         tab="Scalars",
@@ -147,9 +147,7 @@ SIGNS = {
         claim="32 reviews: accuracy lost on new ones",
         unit="accuracy",
         column="accuracy, training\n- validation",
-        number=lambda logs: (
-            logs.train["epoch_accuracy"][-1] - logs.validation["epoch_accuracy"][-1]
-        ),
+        number=accuracy_lost,
         at_least=0.2,
     ),
 }

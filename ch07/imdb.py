@@ -22,7 +22,9 @@ NEGATIVE = [
 SPECIAL = ("<pad>", "<start>", "<unknown>", "<unused>")  # the first word is number 4
 
 
-def reviews(train: int = 25_000, test: int = 25_000, length: int = 500, words: int = 2000):
+def reviews(
+    train: int = 25_000, test: int = 25_000, length: int = 500, words: int = 2000
+) -> Reviews:
     """Reviews of IMDB: the last `length` words of each, of which the `words` commonest are kept.
 
     kinds: "positive" and "negative" for a few words of which that is plain, "padding" and "word".
@@ -30,7 +32,7 @@ def reviews(train: int = 25_000, test: int = 25_000, length: int = 500, words: i
 
     Args:
         train, test: how many reviews; there are 25,000 of each.
-        length, words: max_len and max_features of the book.
+        length, words: max_len and max_features of the book; there are 88,584 words.
 
     Raises:
         startup.UsageError: they are neither in Keras's cache nor can they be fetched.
@@ -41,23 +43,24 @@ def reviews(train: int = 25_000, test: int = 25_000, length: int = 500, words: i
         learned, tested = keras.datasets.imdb.load_data(num_words=words)
         ranks = keras.datasets.imdb.get_word_index()
     except Exception as error:  # Keras raises no narrower class where a download fails
+        reason = str(error).partition(". ")[0] or type(error).__name__
         raise startup.UsageError(
-            f"the IMDB reviews are not to be had ({error}): "
+            f"the IMDB reviews are not to be had ({reason}): "
             "connect to the internet, which is needed once, or leave out --imdb."
         ) from None
     finally:
         if chatty:
             keras.config.enable_interactive_logging()
-    texts = [*learned[0][:train], *tested[0][:test]]
+    texts, more = learned[0][:train], tested[0][:test]
+    review = keras.utils.pad_sequences([*texts, *more], length)  # int32; it keeps the last words
     good = np.concatenate([learned[1][:train], tested[1][:test]])[:, None].astype("float32")
     names = dict(enumerate(SPECIAL)) | {rank + 3: word for word, rank in ranks.items()}
-    # Some words are accented, and one is a control character, which a table cannot hold.
-    names = [names[n].encode("ascii", "backslashreplace").decode() for n in range(words)]
-    names = [name if name.isprintable() else repr(name)[1:-1] for name in names]
+    # Some words have an accent, a few are control characters, which no table can hold.
+    plain = [names[n].encode("unicode_escape").decode("ascii") for n in range(words)]
     kinds = dict.fromkeys(POSITIVE, "positive") | dict.fromkeys(NEGATIVE, "negative")
     return Reviews(
-        **split({"review": keras.utils.pad_sequences(texts, length)}, good, train),
-        words=names,
-        kinds=["padding", *(kinds.get(name, "word") for name in names[1:])],
+        **split({"review": review}, good, len(texts)),
+        words=plain,
+        kinds=["padding", *(kinds.get(name, "word") for name in plain[1:])],
         ceiling=1.0,
     )

