@@ -8,6 +8,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +22,10 @@ import ch07.startup  # noqa: F401 -- before Keras, as in the scripts
 
 # isort: split
 import keras
+
+# A runner that starts the tests in the background has Ctrl-C ignored, and so would every program
+# that they start: the tests that send it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 
