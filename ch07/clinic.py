@@ -115,7 +115,7 @@ SIGNS = {
         unit="of the outputs",
         column="outputs below 0\nor above 1",
         number=share_outside,
-        at_least=0.1,
+        at_least=0.5,
     ),
     "dead_relus": Sign(
         tab="Scalars",
@@ -137,7 +137,7 @@ SIGNS = {
         unit="first/last",
         column="gradient,\nfirst/last",
         number=gradient_that_arrives,
-        at_most=0.05,
+        at_most=0.01,
     ),
     "overfitting": Sign(
         tab="Scalars",
