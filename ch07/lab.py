@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from ch07 import startup
 
@@ -36,6 +37,9 @@ from ch07.training import Progress, train
 HOME = Path(__file__).resolve().parent
 LARGEST_SEED = 2**32 - 1  # the largest that NumPy takes, and with it keras.utils.set_random_seed
 PIPE_WIDTH = 160  # columns where nothing tells the width: enough for a claim on one line
+
+
+Shown = TypeVar("Shown", bound="Line")
 
 
 def console() -> Console:
@@ -61,12 +65,23 @@ class Lesson:
         return self.experiment.__name__
 
 
+class Line(Protocol):
+    """What is drawn in the terminal for a while, such as `training.Progress`."""
+
+    def close(self) -> None:
+        """Leave it as it stands, and give the terminal back."""
+
+
 @dataclass(frozen=True)
 class Command:
-    """Something else that a script does when `option` is given: a job that claims nothing."""
+    """Something else that a script does when `option` is given: a job that claims nothing.
+
+    `values` says, as argparse does, what value the option takes; it takes none if they are empty.
+    """
 
     option: str
     job: Callable[[Run], None]
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -81,6 +96,7 @@ class Run:
         claims: every claim of the run so far, those of earlier lessons included.
         notes: what the reader should see last of all.
         history: what Keras recorded of the last training, by name, a value for each epoch.
+        options: the values of the options that the script declares, by name without dashes.
     """
 
     seed: int
@@ -91,8 +107,9 @@ class Run:
     claims: list[Claim] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lesson: Lesson | None = None
-    trainings: list[Progress] = field(default_factory=list)
+    trainings: list[Line] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
 
     def claim(
         self,
@@ -142,18 +159,24 @@ class Run:
 
     def progress(self, label: str) -> Progress:
         """A callback for `fit` that shows a line of progress under `label`."""
-        self.trainings.append(Progress(label, self.console))
-        return self.trainings[-1]
+        return self.shows(Progress(label, self.console))
+
+    def shows(self, line: Shown) -> Shown:
+        """`line`, which is closed when the lesson or the command ends, whatever ends it."""
+        self.trainings.append(line)
+        return line
 
     def train(
-        self, arms: Mapping[str, keras.Model], task: Task, *args, **options
+        self, arms: Mapping[str, keras.Model], task: Task, *args, label: str = "", **options
     ) -> dict[str, np.ndarray]:
         """Train the models of a comparison side by side (see `training.train`).
+
+        The line of progress has the `label`, or else the names of the arms.
 
         Returns:
             What they say of the test samples of `task`, by output of `training.side_by_side`.
         """
-        progress = self.progress(" | ".join(arms).replace("_", " "))
+        progress = self.progress(label or " | ".join(arms).replace("_", " "))
         model = train(arms, task, *args, callbacks=[progress], **options)
         self.history = model.history.history
         return probes.outputs(model, task.test)
@@ -190,6 +213,17 @@ class Parser(argparse.ArgumentParser):
         sys.exit(startup.refusal(message))
 
 
+def count(text: str) -> int:
+    """The number that `text` gives, for how many of something.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a whole number from 1.
+    """
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1, not '{text}', is needed.")
+    return int(text)
+
+
 def seed_number(text: str) -> int:
     """The seed that `text` gives.
 
@@ -219,6 +253,7 @@ class Section:
         self.folders = folders
         self.lessons: list[Lesson] = []
         self.commands: list[Command] = []
+        self.options: dict[str, Mapping[str, object]] = {}
 
     def lesson(self, number: str, title: str, summary: bool = False):
         """Declare the decorated function, which takes a `Run`, as a lesson of the section.
@@ -237,18 +272,28 @@ class Section:
 
         return declare
 
-    def command(self, option: str):
+    def command(self, option: str, **values):
         """Declare the decorated function, which takes a `Run`, as what the script does on `option`.
 
         Given without a SECTION it is all that the script does; else it follows the lessons. The
-        function's docstring is its line in the help.
+        function's docstring is its line in the help, unless `values` has one. A function declared
+        for two options is run once if both are given.
+
+        Args:
+            option: such as `--study`.
+            values: what value it takes, as `argparse.ArgumentParser.add_argument` takes it: `type`,
+                `metavar`, `choices`, `help`. Without them it takes none.
         """
 
         def declare(job: Callable[[Run], None]) -> Callable[[Run], None]:
-            self.commands.append(Command(option, job))
+            self.commands.append(Command(option, job, values))
             return job
 
         return declare
+
+    def option(self, option: str, **values) -> None:
+        """Declare an `option` with a value, which a `Run` has in `options`; as for `command`."""
+        self.options[option] = values
 
     def choose(self, wanted: Sequence[str]) -> list[Lesson]:
         """The lessons that `wanted` asks for, in the order of the book; all if it is empty.
@@ -277,11 +322,12 @@ class Section:
             "arguments or the installation, 130 interrupted with Ctrl-C.",
             allow_abbrev=False,
         )
+        example = self.lessons[-1].number if self.lessons else self.number
         parser.add_argument(
             "sections",
             nargs="*",
             metavar="SECTION",
-            help=f"what to run, such as {self.lessons[-1].number} or {self.number}; "
+            help=f"what to run, such as {example} or {self.number}; "
             "without it the whole section runs",
         )
         parser.add_argument(
@@ -304,13 +350,19 @@ class Section:
         )
         parser.set_defaults(commands=[])
         for command in self.commands:
-            parser.add_argument(
-                command.option,
-                dest="commands",
-                action="append_const",
-                const=command,
-                help=command.job.__doc__,
-            )
+            if command.values:
+                told = {"help": command.job.__doc__} | dict(command.values)
+                parser.add_argument(command.option, **told)
+            else:
+                parser.add_argument(
+                    command.option,
+                    dest="commands",
+                    action="append_const",
+                    const=command,
+                    help=command.job.__doc__,
+                )
+        for option, values in self.options.items():
+            parser.add_argument(option, **values)
         return parser
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
@@ -322,21 +374,30 @@ class Section:
                 for lesson in self.lessons:
                     print(f"{lesson.number}  {lesson.title}\n       {lesson.experiment.__doc__}")
                 sys.exit(0)
-            if options.commands and not options.sections:
+            values = {
+                name: getattr(options, name.lstrip("-").replace("-", "_"))
+                for name in (*(c.option for c in self.commands if c.values), *self.options)
+            }
+            given = [c for c in self.commands if c.values and values[c.option] is not None]
+            jobs = list(dict.fromkeys(c.job for c in (*options.commands, *given)))
+            if jobs and not options.sections:
                 lessons = []
             # Each of them now, and not when the training that writes there is over.
             pictures = Path("my_figures", Path(sys.argv[0]).stem)
             *_, folder = (writable(options.output / name) for name in (*self.folders, pictures))
-            run = Run(options.seed, options.output, folder)
-            status = self.run(lessons, options.commands, run)
+            values = {name.lstrip("-"): value for name, value in values.items()}
+            run = Run(options.seed, options.output, folder, options=values)
+            status = self.run(lessons, jobs, run)
         except startup.UsageError as error:
             status = startup.refusal(error)
         except OSError as error:  # a disk that is full, a folder that is gone
             status = startup.refusal(f"the run ended early: {error}.")
         sys.exit(status)
 
-    def run(self, lessons: Sequence[Lesson], commands: Sequence[Command], run: Run) -> int:
-        """Run `lessons`, then `commands`; returns the exit status."""
+    def run(
+        self, lessons: Sequence[Lesson], jobs: Sequence[Callable[[Run], None]], run: Run
+    ) -> int:
+        """Run `lessons`, then `jobs`; returns the exit status."""
         # Gradients of embeddings are summed in any order otherwise, and differ in the last bit. Not
         # at import: it makes randomness without a seed an error, which a run should have and a
         # reader who imports a script to play with its models should not.
@@ -344,9 +405,9 @@ class Section:
         if lessons and not self.teach_all(lessons, run):
             return 130
         try:
-            for command in commands:
+            for job in jobs:
                 self.begin(run)
-                command.job(run)
+                job(run)
         except KeyboardInterrupt:
             return 130
         finally:

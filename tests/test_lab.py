@@ -313,3 +313,19 @@ def test_a_disk_that_fills_up_ends_in_one_sentence_and_keeps_what_is_finished(
     assert "the run ended early: [Errno 28] No space left on device" in err
     assert len(err.splitlines()) == 1
     assert {claim["lesson"] for claim in record(tmp_path)["claims"]} == {"accuracy"}
+
+
+def test_options_with_values_reach_the_job_and_a_job_of_two_options_runs_once(tmp_path, capsys):
+    made, seen = section(accuracy), []
+
+    def job(run):
+        seen.append(dict(run.options))
+
+    made.option("--trials", type=int, default=30, help="how many")
+    made.command("--study", metavar="URL", help="where")(made.command("--engine")(job))
+    made.command("--other", metavar="X", help="which")(job)
+    assert run(made, "--output", tmp_path, "--study", "u", "--other", "x", "--trials", "4") == 0
+    assert seen == [{"study": "u", "other": "x", "trials": 4}]
+    assert "claims hold" not in capsys.readouterr().out  # no lesson
+    assert run(made, "--output", tmp_path, "--trials", "4") == 0
+    assert len(seen) == 1
