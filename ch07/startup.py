@@ -149,6 +149,9 @@ def load_keras():
         import tensorflow as tf
 
         tf.zeros(())  # the first tensor makes TensorFlow look for devices, and report on them
+    # Every model is traced once. TensorFlow goes by the function that trains them, which is the
+    # same for all, and warns of a function that is traced again and again.
+    logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
 

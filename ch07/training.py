@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from ch07 import scores
 from ch07.synthetic import Task
 
 
@@ -183,6 +184,24 @@ def rewinder(model: keras.Model, seed: int) -> Callable[[], None]:
 
     rewind()
     return rewind
+
+
+class Accuracy(keras.callbacks.Callback):
+    """Adds "val_accuracy" to what is logged of an epoch, for a model with one softmax output.
+
+    What `fit` does with validation data, without tracing a function for it: of a small model in a
+    short training that is a fifth of the time. It has to come before the callbacks that look at it.
+    """
+
+    def __init__(self, samples: np.ndarray, targets: np.ndarray):
+        """`targets` are one-hot: (samples, classes)."""
+        super().__init__()
+        self.samples = samples
+        self.targets = targets
+
+    def on_epoch_end(self, epoch, logs=None):
+        told = self.model(self.samples, training=False).numpy()
+        logs["val_accuracy"] = scores.accuracy(told, self.targets)
 
 
 class Progress(keras.callbacks.Callback):
