@@ -45,13 +45,17 @@ STYLE = {
 Panel = Callable[[Axes], None]
 
 
-def row(*panels: Panel, height: float = PANEL[1]) -> Figure:
-    """A figure of `panels` side by side, `height` inches high, in the house style."""
+def row(*panels: Panel, height: float = PANEL[1], columns: int | None = None) -> Figure:
+    """A figure of `panels` side by side, in the house style.
+
+    A row of them is `height` inches high, and has all of them unless `columns` says how many.
+    """
+    columns = columns or len(panels)
+    rows = -(-len(panels) // columns)  # rounded up
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            1, len(panels), squeeze=False, figsize=(max(7.0, PANEL[0] * len(panels)), height)
-        )
-        for panel, one in zip(panels, axes[0], strict=True):
+        size = (max(7.0, PANEL[0] * columns), height * rows)
+        figure, axes = plt.subplots(rows, columns, squeeze=False, figsize=size)
+        for panel, one in zip(panels, axes.flat, strict=True):
             panel(one)
     return figure
 
@@ -721,6 +725,335 @@ def clinic(
     )  # fmt: skip
     figure = row(curve, draw, height=4.2)
     figure.set_size_inches(13.0, 4.2)
+    return figure
+
+
+# The pictures of section 7.3, in the order of the book.
+
+
+def batch_normalization(
+    by_layer: np.ndarray,
+    by_hand: np.ndarray,
+    trained: Sequence[float],
+    evaluated: Mapping[str, Sequence[float]],
+) -> Figure:
+    """A moving mean of a layer over the steps, (steps,), and by hand; accuracies over the epochs.
+
+    trained: with the statistics of the batch. evaluated: with the moving averages, by momentum.
+    """
+
+    def average(axes: Axes) -> None:
+        steps = range(1, len(by_layer) + 1)
+        axes.plot(steps, by_layer, color=SKY, lw=5, marker="", label="in the layer")
+        axes.plot(steps, by_hand, color=BLACK, lw=1.2, ls="--", marker="", label="by hand")
+        axes.legend(fontsize=9)
+        axes.set(xlabel="training step", ylabel="moving mean", title="The moving mean of one unit")
+
+    series = {"as in training": trained}
+    series |= {f"evaluated, momentum {name}": values for name, values in evaluated.items()}
+    epochs = range(1, len(trained) + 1)
+    title = "The same weights, other averages"
+    return row(average, curves(epochs, series, "epoch", "accuracy (share of points)", title=title))
+
+
+def normalized_depth(
+    gradients: Mapping[str, Sequence[float]],
+    rates: Sequence[float],
+    reached: Mapping[str, Sequence[float]],
+    chance: float,
+) -> Figure:
+    """Gradients over layers, (layers,), and test accuracies over learning rates, by model."""
+    layers = range(1, 1 + len(next(iter(gradients.values()))))
+    arriving = curves(
+        layers, gradients, "layer", "gradient at the layer / at the last", log=True,
+        title="What arrives, before training",
+    )  # fmt: skip
+    learned = curves(
+        rates, reached, "learning rate", "test accuracy (share of points)",
+        level=("chance", chance), title="What is learned",
+    )  # fmt: skip
+
+    def over_rates(axes: Axes) -> None:
+        learned(axes)
+        axes.set(xscale="log", xticks=rates, ylim=(0, 1.02))
+        axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+        axes.minorticks_off()
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=9)
+
+    return row(arriving, over_rates, height=4.2)
+
+
+def separable_convolution(
+    measured: Mapping[str, Mapping[str, float]], ratios: Mapping[str, float]
+) -> Figure:
+    """What a convnet costs, by quantity (with its unit) and kind; separable over plain."""
+    names = {"parameters": "parameters", "work": "multiply-adds", "time": "time"}
+    return row(
+        grouped_bars(measured, "units as named (log scale)", title="The book's convnet", log=True),
+        bars(
+            {names[name]: ratio for name, ratio in ratios.items()},
+            "separable / plain (ratio)",
+            title="What separating leaves of it",
+        ),
+    )
+
+
+def separable_or_not(
+    reached: Mapping[str, Mapping[str, Mapping[int, float]]], chance: float
+) -> Figure:
+    """Test accuracies by data ("apart", "tangled"), kind of convolution and parameters."""
+    titles = {"apart": "Space and channels apart", "tangled": "Space and channels tangled"}
+    return row(
+        *(
+            curves(
+                list(by_kind["plain"]),
+                {kind: list(by_budget.values()) for kind, by_budget in by_kind.items()},
+                "parameters of the model",
+                "test accuracy (share of images)",
+                level=("chance", chance),
+                title=titles[data],
+            )
+            for data, by_kind in reached.items()
+        )
+    )
+
+
+def small_xception(
+    reached: Mapping[str, float], parameters: Mapping[str, int], chance: float
+) -> Figure:
+    """Test accuracies and parameters of a model with each of its patterns taken out in turn."""
+    names = {
+        "all": "all three patterns",
+        "no_residual": "without shortcuts",
+        "no_normalization": "without\nnormalization",
+        "no_separation": "plain convolutions,\nas many parameters",
+    }
+    values = {f"{names[arm]}\n({parameters[arm]:,})": value for arm, value in reached.items()}
+    return row(
+        bars(
+            values,
+            "test accuracy (share of images)",
+            marks=dict.fromkeys(values, chance),
+            mark="chance",
+            title="Each taken out in turn (parameters)",
+        ),
+        height=4.0,
+    )
+
+
+def hyperparameter_search(
+    values: Sequence[float],
+    best: Sequence[float],
+    importances: Mapping[str, float],
+    tried: Mapping[str, Sequence[float | int | str | bool]],
+    early: Sequence[bool],
+) -> Figure:
+    """The history of a search, what mattered in it, and a slice for each hyperparameter.
+
+    Args:
+        values: validation accuracy of each trial.
+        best: the best so far.
+        importances: by hyperparameter.
+        tried: what each trial tried, by hyperparameter.
+        early: for each trial, whether it was stopped early.
+    """
+    ylabel, values, early = "validation accuracy", np.asarray(values), np.asarray(early)
+
+    def trials(axes: Axes, x: np.ndarray) -> None:
+        for at, label in enumerate(("a trial", "a trial stopped early")):
+            chosen = early == bool(at)
+            style = dict(color=COLOURS[at], marker=MARKERS[at])
+            axes.scatter(x[chosen], values[chosen], s=28, alpha=0.7, label=label, **style)
+        axes.set_ylabel(ylabel)
+
+    def history(axes: Axes) -> None:
+        trials(axes, np.arange(1, len(values) + 1))
+        style = dict(where="post", color=BLACK, marker="", lw=1.2)
+        axes.step(range(1, len(best) + 1), best, label="best so far", **style)
+        axes.locator_params(axis="x", integer=True)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=8)
+        axes.set(xlabel="trial", title="The history")
+
+    def a_slice(name: str) -> Panel:
+        options = sorted(set(tried[name]))
+        few = len(options) <= 3  # then they stand side by side, whatever they are
+
+        def draw(axes: Axes) -> None:
+            trials(axes, np.array([options.index(v) if few else v for v in tried[name]], float))
+            if few:
+                axes.set_xticks(range(len(options)), options)
+                axes.set_xlim(-0.5, len(options) - 0.5)
+            elif min(options) > 0 and max(options) / min(options) > 1000:
+                axes.set_xscale("log")
+            axes.set_xlabel(name.replace("_", " "))
+
+        return draw
+
+    shares = {name.replace("_", " "): share for name, share in importances.items()}
+    what = bars(shares, "importance (share)", title="What the better half has in common")
+    return row(history, what, *map(a_slice, tried), height=3.1, columns=3)
+
+
+def beside_random_search(
+    means: Mapping[str, np.ndarray], leads: np.ndarray, ceiling: float
+) -> Figure:
+    """The best so far of two kinds of search, the mean over many, and how far one is ahead.
+
+    Args:
+        means: after each trial, by kind.
+        leads: of each pair of searches at the end.
+        ceiling: the best value that there is to find.
+    """
+    names = {"learning": "learning from its trials (TPE)", "blind": "at random"}
+    over_trials = curves(
+        range(1, len(means["blind"]) + 1),
+        {names[kind]: values for kind, values in means.items()},
+        "trial",
+        "validation accuracy of the best so far",
+        level=("best of the grid", ceiling),
+        title="The mean of many searches",
+    )
+
+    def outcomes(axes: Axes) -> None:
+        axes.hist(leads, bins=15, color=BLUE, edgecolor="white")
+        axes.axvline(0, color=BLACK, ls="--", lw=1.2)
+        axes.locator_params(axis="y", integer=True)
+        axes.set(xlabel="lead after the last trial (accuracy)", ylabel="pairs of searches")
+        axes.set_title("Each of them")
+
+    return row(over_trials, outcomes)
+
+
+def overfit_the_validation_set(
+    coins: Mapping[int, Sequence[float]],
+    theory: Mapping[int, Sequence[float]],
+    trained: Mapping[int, Sequence[float]],
+) -> Figure:
+    """By how much the best so far promises too much, after each trial, by validation size."""
+    trials = len(next(iter(coins.values())))
+    shown = np.unique(np.geomspace(1, trials, 12).round().astype(int))  # even on a log scale
+    highest = 1.08 * max(max(values) for gaps in (coins, trained) for values in gaps.values())
+
+    def over_trials(gaps: Mapping[int, Sequence[float]], title: str) -> Panel:
+        panel = curves(
+            shown,
+            {f"{size:,} validation samples": np.take(gap, shown - 1) for size, gap in gaps.items()},
+            "trials (log scale)",
+            "validation - test accuracy of the best",
+            title=title,
+        )
+
+        def draw(axes: Axes) -> None:
+            panel(axes)
+            if gaps is coins:
+                for gap in theory.values():
+                    axes.plot(range(1, trials + 1), gap, color=GREY, ls="--", lw=1, marker="")
+                axes.plot([], [], color=GREY, ls="--", lw=1, marker="", label="in theory")
+            axes.legend(loc="upper left", fontsize=9)
+            axes.set(xscale="log", ylim=(-0.01, highest))
+            ticks = [n for n in (1, 2, 5, 10, 20, 40, 100) if n <= trials]
+            axes.set_xticks(ticks, ticks)
+            axes.minorticks_off()
+
+        return draw
+
+    return row(
+        over_trials(coins, "Models that toss a coin"),
+        over_trials(trained, "Trained models, random search"),
+    )
+
+
+def ensembling(
+    reached: Mapping[str, float],
+    ceiling: float,
+    share: np.ndarray,
+    tried: np.ndarray,
+    marks: Mapping[str, tuple[float, float]],
+) -> Figure:
+    """Test accuracies by model and ensemble, and those of random weights.
+
+    Args:
+        reached: by model, then by ensemble.
+        ceiling: the most that all cues together tell.
+        share: the weight of the best member, for each of the random weights.
+        tried: the test accuracy of each.
+        marks: (weight of the best member, test accuracy) of some ensembles by name.
+    """
+    cloud = points(
+        {"random weights": (share, tried)},
+        "weight of the best member (on validation)",
+        "test accuracy (share of sequences)",
+        title=f"{len(tried):,} weighted averages",
+    )
+
+    def with_ensembles(axes: Axes) -> None:
+        cloud(axes)
+        axes.collections[0].set(alpha=0.35, facecolor=SKY)
+        for (name, place), colour, marker in zip(
+            marks.items(), (ORANGE, GREEN, BLACK), "s^D", strict=False
+        ):
+            style = dict(ls="", ms=8, mec="white", zorder=5)
+            axes.plot(*place, color=colour, marker=marker, label=name, **style)
+        axes.legend(fontsize=9, loc="lower right")
+
+    lengths = bars(
+        reached,
+        "test accuracy (share of sequences)",
+        marks=dict.fromkeys(reached, ceiling),
+        mark="all cues together tell no more",
+        title="Four models and their averages",
+    )
+
+    def with_numbers_within(axes: Axes) -> None:
+        lengths(axes)
+        for text in axes.texts:  # behind the bars, the marks would run through them
+            text.set(text=f"{text.get_text().strip()}  ", ha="right", color="white", bbox=None)
+        axes.set_xlim(0, 1)
+
+    return row(
+        with_numbers_within,
+        with_ensembles,
+        height=4.2,
+    )
+
+
+def diversity(
+    correlations: np.ndarray, names: Sequence[str], compared: np.ndarray, of_a_kind: np.ndarray
+) -> Figure:
+    """How the errors of models go together, and what their averages gain.
+
+    Args:
+        correlations: of the errors, (models, models).
+        names: of the models.
+        compared: for each subset of models the mean correlation and the gain, (subsets, 2).
+        of_a_kind: how many models of a subset are of one kind, (subsets,).
+    """
+    matrix = table(correlations, names, names, "correlation of errors", title="Who errs with whom")
+
+    def slanted(axes: Axes) -> None:
+        matrix(axes)
+        axes.set_xticks(axes.get_xticks(), names, rotation=40, ha="right")
+        for text in axes.texts:
+            text.set_fontsize(8)
+
+    groups = {
+        f"{count} of a kind" if count > 1 else "four kinds": compared[of_a_kind == count].T
+        for count in np.unique(of_a_kind)
+    }
+    cloud = points(
+        groups,
+        "mean correlation of the errors of two members",
+        "gain over the mean member (accuracy)",
+        title=f"Any four of the {len(names)} models",
+    )
+
+    def larger(axes: Axes) -> None:
+        cloud(axes)
+        for one in axes.collections:
+            one.set(sizes=[36])
+
+    figure = row(slanted, larger, height=4.4)
+    figure.set_size_inches(11.0, 4.4)
     return figure
 
 

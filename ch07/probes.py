@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -119,3 +119,24 @@ def logged_activations(folder: Path) -> dict[str, np.ndarray]:
         with np.load(folder / f"activations_at_epoch_{epoch}.npz", allow_pickle=False) as arrays:
             epochs.append(dict(arrays))
     return {name: np.concatenate([arrays[name] for arrays in epochs]) for name in epochs[0]}
+
+
+def gradient_over_layers(
+    model: keras.Model, names: Sequence[str], inputs: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """The norm of the loss's gradient on what each layer gives, over that on the last: (layers,).
+
+    As in training, with the statistics of the batch: BatchNormalization moves its averages.
+
+    Args:
+        model: a classifier.
+        names: the layers, in their order.
+        inputs, targets: what the categorical cross-entropy is computed from.
+    """
+    watched = [model.get_layer(name).output for name in names]
+    stages = keras.Model(model.input, [*watched, model.output])
+    with tf.GradientTape() as tape:
+        *given, told = stages(inputs, training=True)
+        loss = tf.reduce_mean(keras.losses.categorical_crossentropy(targets, told))
+    norms = np.array([float(tf.norm(part)) for part in tape.gradient(loss, given)])
+    return norms / norms[-1]

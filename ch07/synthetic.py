@@ -717,3 +717,235 @@ def reviews(
         kinds=kinds,
         ceiling=float(right[train:].mean()),
     )
+
+
+# 7.3.1 Patterns over channels, that separate into space and channels or do not
+
+PATTERN = 3  # pixels, the side of a pattern
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patterns(Task):
+    """Images, (n, size, size, channels), that hide the pattern of their class.
+
+    Inputs "apart" and "tangled"; targets "class_apart" and "class_tangled", (n, classes) one-hot.
+    """
+
+    patterns: dict[str, np.ndarray]  # by input: (classes, 3, 3, channels), each of length 1
+
+
+def patterns(
+    seed, train=1500, test=1000, size=12, channels=8, classes=8, count=4, strength=3.0, noise=0.5
+):
+    """Noise in which a pattern over 3 x 3 pixels and all channels occurs four times: which one?
+
+    apart    each channel has one spatial pattern of its own, the same for all classes; a class is
+             how strongly, and with which sign, each channel shows it. Space and channels separate.
+    tangled  each class has another spatial pattern in every channel. They do not.
+
+    Both kinds have the same noise, places, classes and strength, and every pattern has mean 0 in
+    every channel and length 1. The four places lie on a grid that each image shifts, and around
+    whose border the image goes on at the other side.
+    Chance: 1 / classes. Ceiling: near 1, which who knows the patterns reaches (a test says so).
+    """
+    rng = np.random.default_rng(seed)
+    samples = train + test
+
+    def unit(values):
+        values = values - values.mean(axis=(1, 2), keepdims=True)
+        return values / np.sqrt((values**2).sum(axis=(1, 2, 3), keepdims=True))
+
+    window = (PATTERN, PATTERN, channels)
+    shape = rng.standard_normal((1, *window))
+    strengths = rng.standard_normal((classes, 1, 1, channels))
+    drawn = {
+        "apart": unit(shape * strengths),
+        "tangled": unit(rng.standard_normal((classes, *window))),
+    }
+
+    label = rng.integers(classes, size=samples)
+    background = noise * rng.standard_normal((samples, size, size, channels))
+    side = size // PATTERN
+    slots = rng.permuted(np.tile(np.arange(side**2), (samples, 1)), axis=1)[:, :count]
+    corner = PATTERN * np.stack(np.divmod(slots, side), axis=-1)  # (samples, count, 2)
+    corner = corner + rng.integers(PATTERN, size=(samples, 1, 2))
+    images, rows = {}, np.arange(samples)[:, None]
+    for kind, of in drawn.items():
+        image = background.copy()
+        for r, c in np.ndindex(PATTERN, PATTERN):
+            at = rows, (corner[..., 0] + r) % size, (corner[..., 1] + c) % size
+            image[at] += strength * of[label][:, None, r, c]
+        images[kind] = image.astype("float32")
+    targets = {f"class_{kind}": one_hot(label, classes) for kind in drawn}
+    return Patterns(**split(images, targets, train), patterns=drawn)
+
+
+# 7.3.2 Two gestures, one after the other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gestures(Task):
+    """Signals, (n, 24, 4), and which gestures they show, (n, 4) one-hot; a third set to choose on.
+
+    The validation samples are for choosing between models, the test samples for the one chosen.
+    """
+
+    validation: Arrays
+    validation_targets: np.ndarray
+    ceiling: float  # test accuracy of who knows the shapes and the noise: no rule is better
+
+
+def gestures(seed, train=600, validation=300, test=3000, steps=24, noise=0.7):
+    """Signals of four sensors that record a gesture and then another: which two? (section 7.3.2)
+
+    There are two gestures, a swing and a shake, each five steps long, and each moves the sensors in
+    proportions of its own. One of the two comes first, and 5 to 8 steps after its start, again one
+    of the two. The class is the pair. Where the first begins is random, and noise covers it all.
+
+    Signal: both shapes and their order: which of them occur, without the order, tells three of the
+    four classes apart. A convolution of five steps sees one gesture, only deeper ones see both.
+    Chance 0.25. Ceiling: the posterior of the pair given the signal, all places and gaps weighed.
+    signal: (n, 24, 4) float32. targets: (n, 4), in the order swing swing, swing shake, shake swing,
+    shake shake.
+    """
+    rng = np.random.default_rng(seed)
+    samples = train + validation + test
+    shape = np.array([[-1.0, 0, 1, 0, -1], [1, -1, 0, 1, -1]])
+    sensors = np.array([[1.0, 0.6, 0.0, -0.5], [-0.5, 0.0, 1.0, 0.7]])
+    moves = 1.3 * shape[:, :, None] * sensors[:, None, :]  # (gestures, 5, 4)
+    length, gaps = moves.shape[1], range(5, 9)
+    # Every signal there can be without the noise, for each pair: (places, pairs, steps, sensors).
+    clean = np.array(
+        [
+            [
+                sum(
+                    np.pad(moves[gesture], ((at, steps - length - at), (0, 0)))
+                    for gesture, at in ((pair // 2, start), (pair % 2, start + gap))
+                )
+                for pair in range(4)
+            ]
+            for gap in gaps
+            for start in range(steps - length - gap + 1)
+        ]
+    )
+    pair = rng.integers(4, size=samples)
+    place = rng.integers(len(clean), size=samples)
+    signal = clean[place, pair] + noise * rng.standard_normal((samples, steps, len(sensors[0])))
+    # The likelihood of every clean signal, up to a factor that the pairs share.
+    flat, known = signal[train + validation :].reshape(test, -1), clean.reshape(len(clean), 4, -1)
+    fit = flat @ known.reshape(-1, known.shape[-1]).T - 0.5 * np.square(known).sum(-1).ravel()
+    fit = (fit / noise**2).reshape(test, len(clean), 4)
+    told = np.logaddexp.reduce(fit, axis=1).argmax(axis=1)
+
+    inputs = {"signal": signal.astype("float32")}
+    first = split(inputs, one_hot(pair, 4), train)
+    rest = split(first["test"], first["test_targets"], validation)
+    return Gestures(
+        train=first["train"],
+        train_targets=first["train_targets"],
+        validation=rest["train"],
+        validation_targets=rest["train_targets"],
+        test=rest["test"],
+        test_targets=rest["test_targets"],
+        ceiling=float(np.mean(told == pair[train + validation :])),
+    )
+
+
+# 7.3.2 Points that are hard to tell apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardPoints(Task):
+    """Points, (n, features), of two classes, (n, 2) one-hot."""
+
+    ceiling: float  # test accuracy of the signs of the two hidden coordinates: no rule is better
+
+
+def hidden_parity(seed, train=200, test=10000, features=20):
+    """Points of which two hidden coordinates tell the class by their signs (section 7.3.2).
+
+    Signal: four overlapping clouds in the corners of a square, -1 or 1 in each of two hidden
+    coordinates, and noise of standard deviation 1 in all; opposite corners are one class. The
+    hidden coordinates lie anywhere in the space. What 200 points say of them is little: trained
+    models come a little above chance, each in its own way.
+    Chance 0.5; ceiling about 0.73.
+    features: (n, features). targets: (n, 2), one-hot.
+    """
+    rng = np.random.default_rng(seed)
+    samples = train + test
+    corners = rng.choice([-1, 1], (samples, 2))
+    hidden = rng.standard_normal((samples, features))
+    hidden[:, :2] += corners
+    rotation, _ = np.linalg.qr(rng.standard_normal((features, features)))
+    same = corners[:, 0] == corners[:, 1]
+    told = np.sign(hidden[:, 0]) == np.sign(hidden[:, 1])
+    points = (hidden @ rotation).astype("float32")
+    return HardPoints(
+        **split({"features": points}, one_hot(same.astype(int), 2), train),
+        ceiling=float(np.mean(told[train:] == same[train:])),
+    )
+
+
+# 7.3.3 Sequences with four cues
+
+CUES = {"pattern": 0.88, "motif": 0.88, "echo": 0.88, "spread": 0.84}  # how often each is right
+
+
+@dataclass(frozen=True, kw_only=True)
+class CueSequences(Task):
+    """Sequences, (n, steps, 4), and their class, (n, 1), 0 or 1; some more to validate on."""
+
+    validation: Arrays
+    validation_targets: np.ndarray
+    ceilings: dict[str, float]  # best accuracy by cue, and with "all" of them
+
+
+def cue_ceiling(agreement):
+    """The best accuracy from independent cues, each right with a probability of `agreement`.
+
+    Of every combination of cues, the likelier class is said.
+    """
+    said = np.stack(np.meshgrid(*[[True, False]] * len(agreement)), axis=-1)  # of the class, or not
+    right = np.where(said, agreement, 1 - np.asarray(agreement)).prod(axis=-1)
+    wrong = np.where(said, 1 - np.asarray(agreement), agreement).prod(axis=-1)
+    return float(np.maximum(right, wrong).sum() / 2)
+
+
+def cue_sequences(seed, train=2000, validation=2000, test=8000, steps=24):
+    """Sequences of two classes with four cues, each for another kind of model (section 7.3.3).
+
+    Signal: each of the four channels shows one cue; it points at the class with the probability in
+    CUES, each independently of the others, and at the other class else.
+
+    pattern  +1 and -1 in a fixed random order, or its negative: at fixed places.
+    motif    up, up, down, down, or its negative: at any place.
+    echo     the second half repeats the first, or its negative: in products of distant steps.
+    spread   values near -1 and 1, or around 0: in the distribution of single values.
+
+    The sum of a channel says nothing. Chance 0.5. Ceilings: CUES, and `cue_ceiling` for all four.
+    """
+    rng = np.random.default_rng(seed)
+    samples, half = train + validation + test, steps // 2
+    label = rng.integers(2, size=(samples, 1))
+    points_at = np.where(rng.random((samples, len(CUES))) < list(CUES.values()), label, 1 - label)
+    pattern, motif, echo, spread = (2 * points_at - 1).T[..., None]  # -1 or 1, (samples, 1)
+
+    sequence = rng.standard_normal((samples, steps, len(CUES)))
+    sequence[..., 0] += 0.8 * pattern * rng.permutation(np.arange(steps) % 2 * 2 - 1)
+    place = rng.integers(steps - 3, size=(samples, 1)) + np.arange(4)
+    sequence[np.arange(samples)[:, None], place, 1] += 3 * motif * np.array([1, 1, -1, -1])
+    sequence[:, half:, 2] = echo * sequence[:, :half, 2] + 0.5 * sequence[:, half:, 2]
+    near = rng.choice([-1, 1], (samples, steps)) + 0.3 * sequence[..., 3]
+    sequence[..., 3] = np.where(spread > 0, near, 0.6 * sequence[..., 3])
+
+    fields = split({"sequence": sequence.astype("float32")}, label.astype("float32"), train)
+    rest = split(fields["test"], fields["test_targets"], validation)
+    return CueSequences(
+        train=fields["train"],
+        train_targets=fields["train_targets"],
+        validation=rest["train"],
+        validation_targets=rest["train_targets"],
+        test=rest["test"],
+        test_targets=rest["test_targets"],
+        ceilings=CUES | {"all": cue_ceiling(list(CUES.values()))},
+    )
