@@ -116,6 +116,12 @@ def tensor_board(tmp_path_factory) -> Finished:
 
 
 @pytest.fixture(scope="session")
+def ensembling(tmp_path_factory) -> Finished:
+    """One run of the whole of section 7.3 with seed 0."""
+    return Finished("ch0703_ensembling", tmp_path_factory.mktemp("ensembling"))
+
+
+@pytest.fixture(scope="session")
 def tensorboard(tensor_board, tmp_path_factory):
     """TensorBoard on what section 7.2 has logged, as a reader starts it."""
     root = tensor_board.output / "my_log_dir"
