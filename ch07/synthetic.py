@@ -41,6 +41,26 @@ def split(inputs: Arrays, targets: np.ndarray | Arrays, train: int) -> dict:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class ValidatedTask(Task):
+    """A task with samples to choose between models on, so that the test samples stay unseen."""
+
+    validation: Arrays
+    validation_targets: np.ndarray
+
+
+def split_in_three(inputs: Arrays, targets: np.ndarray, train: int, validation: int) -> dict:
+    """The fields of a `ValidatedTask`: the first `train` samples, `validation` ones, the others."""
+    first = split(inputs, targets, train)
+    rest = split(first["test"], first["test_targets"], validation)
+    return first | {
+        "validation": rest["train"],
+        "validation_targets": rest["train_targets"],
+        "test": rest["test"],
+        "test_targets": rest["test_targets"],
+    }
+
+
 def distinct(rows, count):
     """The first `count` samples whose row occurs for the first time; rows: (samples, tokens)."""
     _, first = np.unique(rows, axis=0, return_index=True)
@@ -784,14 +804,9 @@ def patterns(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gestures(Task):
-    """Signals, (n, 24, 4), and which gestures they show, (n, 4) one-hot; a third set to choose on.
+class Gestures(ValidatedTask):
+    """Signals, (n, 24, 4), and which two gestures they show, (n, 4) one-hot."""
 
-    The validation samples are for choosing between models, the test samples for the one chosen.
-    """
-
-    validation: Arrays
-    validation_targets: np.ndarray
     ceiling: float  # test accuracy of who knows the shapes and the noise: no rule is better
 
 
@@ -837,16 +852,8 @@ def gestures(seed, train=600, validation=300, test=3000, steps=24, noise=0.7):
     fit = (fit / noise**2).reshape(test, len(clean), 4)
     told = np.logaddexp.reduce(fit, axis=1).argmax(axis=1)
 
-    inputs = {"signal": signal.astype("float32")}
-    first = split(inputs, one_hot(pair, 4), train)
-    rest = split(first["test"], first["test_targets"], validation)
     return Gestures(
-        train=first["train"],
-        train_targets=first["train_targets"],
-        validation=rest["train"],
-        validation_targets=rest["train_targets"],
-        test=rest["test"],
-        test_targets=rest["test_targets"],
+        **split_in_three({"signal": signal.astype("float32")}, one_hot(pair, 4), train, validation),
         ceiling=float(np.mean(told == pair[train + validation :])),
     )
 
@@ -892,11 +899,9 @@ CUES = {"pattern": 0.88, "motif": 0.88, "echo": 0.88, "spread": 0.84}  # how oft
 
 
 @dataclass(frozen=True, kw_only=True)
-class CueSequences(Task):
-    """Sequences, (n, steps, 4), and their class, (n, 1), 0 or 1; some more to validate on."""
+class CueSequences(ValidatedTask):
+    """Sequences, (n, steps, 4), and their class, (n, 1), 0 or 1."""
 
-    validation: Arrays
-    validation_targets: np.ndarray
     ceilings: dict[str, float]  # best accuracy by cue, and with "all" of them
 
 
@@ -938,14 +943,8 @@ def cue_sequences(seed, train=2000, validation=2000, test=8000, steps=24):
     near = rng.choice([-1, 1], (samples, steps)) + 0.3 * sequence[..., 3]
     sequence[..., 3] = np.where(spread > 0, near, 0.6 * sequence[..., 3])
 
-    fields = split({"sequence": sequence.astype("float32")}, label.astype("float32"), train)
-    rest = split(fields["test"], fields["test_targets"], validation)
+    inputs = {"sequence": sequence.astype("float32")}
     return CueSequences(
-        train=fields["train"],
-        train_targets=fields["train_targets"],
-        validation=rest["train"],
-        validation_targets=rest["train_targets"],
-        test=rest["test"],
-        test_targets=rest["test_targets"],
+        **split_in_three(inputs, label.astype("float32"), train, validation),
         ceilings=CUES | {"all": cue_ceiling(list(CUES.values()))},
     )
