@@ -13,9 +13,19 @@ from ch07 import board, candidates, search, synthetic, training
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = json.loads((ROOT / "ch07/evidence.json").read_text(encoding="utf-8"))[script.__name__]
+README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
 # The search of the section
+
+
+def test_the_readme_says_what_the_constants_are():
+    assert f"(without it, {script.TRIALS})" in README
+    assert f"noticed after {search.GRACE} seconds without a sign of life" in README
+    assert f"replaced after {search.SHIFT} of them" in README
+    (claim,) = [c for c in EVIDENCE["claims"] if c["claim"].startswith("24 normalized: it")]
+    assert claim["bound"]["at_least"] == 50  # "more than fiftyfold over 24 layers"
+    assert "more than fiftyfold over 24 layers" in README
 
 
 @pytest.mark.parametrize("separable", [False, True])
