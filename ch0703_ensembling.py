@@ -487,7 +487,7 @@ OPTIMIZERS = {
     "rmsprop": keras.optimizers.RMSprop,
     "adam": keras.optimizers.Adam,
 }
-TRIALS = 16
+TRIALS = 12  # more would take more than a quarter of the time of the whole section
 
 
 def choose(trial):
@@ -560,7 +560,7 @@ def try_out(trial, seed, gestures, log_dir):
 
 @section.lesson("7.3.2", "Hyperparameter optimization: a search")
 def hyperparameter_search(run):
-    """Seven hyperparameters decide nearly all; sixteen trials find good ones among them."""
+    """Seven hyperparameters decide nearly all; twelve trials find good ones among them."""
     gestures, log_dir = synthetic.gestures(run.seed), run.log_dir("search")
     objective = functools.partial(try_out, seed=run.seed, gestures=gestures, log_dir=log_dir)
     study = search.open_study(None, "7.3.2", run.seed, choose)
@@ -579,7 +579,7 @@ def hyperparameter_search(run):
     median = float(np.median(values))
     versus = {"chance": 0.25, "ceiling": gestures.ceiling, "median_trial": median}
     unit = "accuracy"
-    run.claim("The best of 16 trials, tested once", tested, unit, at_least=0.5, **versus)
+    run.claim("The best of 12 trials, tested once", tested, unit, at_least=0.5, **versus)
     versus = {"best": best.value, "worst": min(values)}
     run.claim(
         "From the worst trial to the best", best.value - min(values), unit, at_least=0.3, **versus
@@ -934,7 +934,7 @@ section.option(
     default=TRIALS,
     metavar="N",
     help="how many trials a search with --study or --engine has in all, those of other workers "
-    "and of earlier runs included (default 16)",
+    "and of earlier runs included (default 12)",
 )
 
 
@@ -956,8 +956,9 @@ def search_for_hyperparameters(run):
     with_hyperopt = run.options["engine"] == "hyperopt"
     if url and with_hyperopt:
         raise startup.UsageError("--study is for Optuna: leave out --engine hyperopt.")
+    name = f"7.3.2, seed {run.seed}"  # other data make another study, in the same database
     if url:
-        search.open_study(url, "7.3.2", run.seed, choose)  # its errors come before a log is begun
+        search.open_study(url, name, run.seed, choose)  # its errors come before a log is begun
     objective = functools.partial(
         try_out,
         seed=run.seed,
@@ -968,11 +969,11 @@ def search_for_hyperparameters(run):
     if with_hyperopt:
         found = search.hyperopt(choose, objective, trials, run.seed, told)
     elif url:
-        given = (url, "7.3.2", run.seed, choose, objective, trials, told, run.say)
+        given = (url, name, run.seed, choose, objective, trials, told, run.say)
         search.work_in_shifts(*given)
-        found = search.best(search.open_study(url, "7.3.2", run.seed, choose))
+        found = search.best(search.open_study(url, name, run.seed, choose))
     else:
-        study = search.open_study(None, "7.3.2", run.seed, choose)
+        study = search.open_study(None, name, run.seed, choose)
         search.work(study, choose, objective, trials, told)
         found = search.best(study)
     run.close()

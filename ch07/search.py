@@ -777,7 +777,7 @@ def importances(study: optuna.Study) -> dict[str, float]:
         optuna.create_trial(params=one.params, distributions=one.distributions, value=one.value)
         for one in finished(study)
     )
-    # Optuna's default looks at the best tenth, which of 16 trials is one or two and says nothing.
+    # Optuna's default looks at the best tenth, which of twelve trials is one and says nothing.
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
     return optuna.importance.get_param_importances(together, evaluator=evaluator)
 

@@ -364,7 +364,7 @@ class Searching:
         return found
 
     def trials(self):
-        return optuna.load_study(study_name="7.3.2", storage=self.url).trials
+        return optuna.load_study(study_name="7.3.2, seed 0", storage=self.url).trials
 
 
 @pytest.fixture
