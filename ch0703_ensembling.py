@@ -436,7 +436,7 @@ def build_small_xception(name, filters=36, blocks=4, residual=True, normalize=Tr
 
 @section.lesson("7.3.1", "Architecture patterns: all three together")
 def small_xception(run):
-    """Residual connections, normalization, separable convolutions: none of them can be spared."""
+    """With all three patterns six epochs are enough; with one of them taken out, they are not."""
     images = synthetic.patterns(run.seed)
     images = dataclasses.replace(
         images,

@@ -747,7 +747,7 @@ class Progress:
         shown = "" if running else f"{ended:13s}  "
         seconds = f"{time.perf_counter() - self.started:6.1f} s"
         text = f"  {count}  {top}  {seconds}  {shown}{readable(news.params)}"
-        return Text(text, no_wrap=True, overflow="ellipsis")
+        return Text(text, no_wrap=True, overflow="crop")
 
     def close(self) -> None:
         """Leave the line as it stands and give the terminal back."""
