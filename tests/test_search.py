@@ -392,7 +392,7 @@ def alive(number):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_of_two_scripts_on_one_study_one_is_killed_and_no_finished_trial_is_lost(searching):
-    killed, other = searching(7), searching(7)
+    killed, other = searching(10), searching(10)
     until(lambda: killed.finished and other.finished, "finished trial of each")
     child = killed.child()
     killed.process.kill()  # the reader's process; the one that trains must not outlive it
@@ -402,7 +402,7 @@ def test_of_two_scripts_on_one_study_one_is_killed_and_no_finished_trial_is_lost
     assert other.process.wait(240) == 0, other.lines
     trials = other.trials()
     assert [trials[t.number] for t in kept] == kept
-    assert sum(t.state in search.FINISHED for t in trials) == 7
+    assert sum(t.state in search.FINISHED for t in trials) == 10
     assert not [t for t in trials if t.state in (RUNNING, WAITING)]
     for lost in (t for t in trials if t.state == FAIL and search.BEGUN in t.user_attrs):
         again = [t for t in trials if t.system_attrs.get("failed_trial") == lost.number]
