@@ -521,7 +521,8 @@ def text_classifier(run):
     run.claim("Five epochs tell good from bad", reached, "accuracy", at_least=0.95, **versus)
     run.claim("Histograms of weights", len(of_weights), "tags", exactly=len(model.weights))
     run.claim("Histograms of activations and gradients", len(of_others), "tags", exactly=4 + 7)
-    run.claim("To log all this takes", stopwatch.ratio, "of a bare epoch", at_most=0.25)
+    unit = "of a bare epoch"
+    run.claim("To log all this takes", stopwatch.ratio, unit, at_most=0.25, timed=True)
     run.claim("It leaves", megabytes, "MB", at_most=5)
     unit, versus = "of the words", {"untrained": near["untrained"]}
     run.claim("An opinion's nearest is of its side", near["trained"], unit, at_least=0.95, **versus)

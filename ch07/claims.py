@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from ch07.files import write_aside
 
@@ -37,6 +38,7 @@ class Claim:
         unit: what `value` counts, such as "test accuracy" or "pixels".
         at_least, at_most: the bounds, one of them or both, in the same unit.
         compared_with: what else was measured, by name: the ablation, chance, the code as printed.
+        timed: it is a time, so the same seed does not give the same number again.
     """
 
     section: str
@@ -47,6 +49,7 @@ class Claim:
     at_least: float | None = None
     at_most: float | None = None
     compared_with: Mapping[str, float] = field(default_factory=dict)
+    timed: bool = False
 
     def __post_init__(self):
         if self.at_least is None and self.at_most is None:
@@ -82,6 +85,7 @@ class Claim:
             "unit": self.unit,
             "compared_with": {name: json_number(v) for name, v in self.compared_with.items()},
             "bound": {"at_least": self.at_least, "at_most": self.at_most},
+            "timed": self.timed,
             "holds": self.holds,
         }
 
@@ -98,7 +102,14 @@ class Record:
     time it began, which no later run touches.
     """
 
-    def __init__(self, folder: Path, script: str, seed: int, packages: Mapping[str, str]):
+    def __init__(
+        self,
+        folder: Path,
+        script: str,
+        seed: int,
+        packages: Mapping[str, str],
+        took: Mapping[str, float] = MappingProxyType({}),
+    ):
         """Reserve this run's own file.
 
         Args:
@@ -106,6 +117,7 @@ class Record:
             script: the name of the script.
             seed: the seed of the run.
             packages: the version of each package that the numbers depend on.
+            took: what the seconds of the lessons can be compared with, in seconds.
 
         Raises:
             OSError: `folder` cannot be made or written to.
@@ -127,6 +139,7 @@ class Record:
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "packages": dict(packages),
+            "took": dict(took),
         }
 
     def write(self, claims: Iterable[Claim], seconds: Mapping[str, float]) -> None:

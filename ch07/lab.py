@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from ch07.training import Progress, train
 
 HOME = Path(__file__).resolve().parent
 LARGEST_SEED = 2**32 - 1  # the largest that NumPy takes, and with it keras.utils.set_random_seed
+INDENTS = ("initial_indent", "subsequent_indent")
 PIPE_WIDTH = 160  # columns where nothing tells the width: enough for a claim on one line
 
 
@@ -52,17 +54,33 @@ def console() -> Console:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A numbered piece of the chapter; the docstring of `experiment` says what is claimed."""
+    """A numbered piece of the chapter; the docstring of `experiment` says what is claimed.
+
+    Attributes:
+        number, title: as the book has them.
+        experiment: what is run.
+        summary: it looks at the claims of the whole section.
+        of: the name of the lesson that it is an exercise to; empty unless it is one.
+        why: what explains the outcome, printed below the verdicts; empty where there is nothing to
+            say.
+    """
 
     number: str
     title: str
     experiment: Callable[[Run], None]
     summary: bool = False
+    of: str = ""
+    why: str = ""
 
     @property
     def name(self) -> str:
         """The name of the function, by which records and pictures are called."""
         return self.experiment.__name__
+
+    @property
+    def question(self) -> str:
+        """What is put to the test: the docstring of the function, as one line."""
+        return " ".join(self.experiment.__doc__.split())
 
 
 class Line(Protocol):
@@ -120,12 +138,13 @@ class Run:
         at_least: float | None = None,
         at_most: float | None = None,
         exactly: float | None = None,
+        timed: bool = False,
         **versus: float,
     ) -> None:
         """Claim that `value` keeps its bounds (see `claims.Claim`).
 
-        `exactly` is both bounds at once. Further names are the numbers it is compared with, such as
-        `as_printed` for "as printed".
+        `exactly` is both bounds at once, `timed` says that `value` is a time. Further names are the
+        numbers it is compared with, such as `as_printed` for "as printed".
         """
         low, high = (bound if exactly is None else exactly for bound in (at_least, at_most))
         self.claims.append(
@@ -138,6 +157,7 @@ class Run:
                 at_least=None if low is None else float(low),
                 at_most=None if high is None else float(high),
                 compared_with={n.replace("_", " "): float(v) for n, v in versus.items()},
+                timed=timed,
             )
         )
 
@@ -272,6 +292,26 @@ class Section:
 
         return declare
 
+    def exercise(self, lesson: Callable[[Run], None], number: str, title: str, why: str):
+        """Declare the decorated function as the solution of an exercise to a lesson of a script.
+
+        It runs like a lesson. Its docstring is the question, without the answer: that is what its
+        claims measure.
+
+        Args:
+            lesson: the function of the lesson.
+            number: that of the lesson.
+            title: what to change, in a few words.
+            why: what explains the answer, in a sentence or two.
+        """
+
+        def declare(experiment: Callable[[Run], None]) -> Callable[[Run], None]:
+            of = lesson.__name__
+            self.lessons.append(Lesson(number, title, experiment, of=of, why=why))
+            return experiment
+
+        return declare
+
     def command(self, option: str, **values):
         """Declare the decorated function, which takes a `Run`, as what the script does on `option`.
 
@@ -372,7 +412,9 @@ class Section:
             lessons = self.choose(options.sections)
             if options.list:
                 for lesson in self.lessons:
-                    print(f"{lesson.number}  {lesson.title}\n       {lesson.experiment.__doc__}")
+                    print(f"{lesson.number}  {lesson.title}")
+                    indent = " " * 7
+                    print(textwrap.fill(lesson.question, 100, **dict.fromkeys(INDENTS, indent)))
                 sys.exit(0)
             values = {
                 name: getattr(options, name.lstrip("-").replace("-", "_"))
@@ -421,7 +463,8 @@ class Section:
         versions = {
             package.__name__: package.__version__ for package in (tf, keras, np, matplotlib)
         }
-        record = Record(run.folder, Path(sys.argv[0]).name, run.seed, versions)
+        script = Path(sys.argv[0]).name
+        record = Record(run.folder, script, run.seed, versions, startup.took)
         seconds: dict[str, float] = {}
         interrupted = False
         try:
@@ -429,6 +472,8 @@ class Section:
                 run.console.print(Text(f"\n{lesson.number} {lesson.title}", style="bold"))
                 seconds[lesson.name] = self.teach(lesson, run)
                 run.console.print(verdicts(run.claims, lesson))
+                if lesson.why:
+                    run.say(f"Why: {lesson.why}")
                 record.write(run.claims, seconds)
         except KeyboardInterrupt:
             interrupted = True

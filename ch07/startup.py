@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)  # the oldest that TensorFlow 2.21 and NumPy 2.4 are tested with here
@@ -26,6 +27,9 @@ INSTALL = 'run "%s -m pip install -r %s"' % (Path(sys.executable).name, REQUIREM
 CHATTER = re.compile(
     r"I\d{4} |WARNING: All log messages before absl::InitializeLog|E\d{4} .*failed call to cuInit"
 )
+
+
+took = {}  # seconds: what the speed of a run is compared with (`benchmarks`)
 
 
 class UsageError(Exception):
@@ -145,7 +149,10 @@ def load_keras():
     # reaches Python as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with without_chatter():
+        started = time.perf_counter()
         import keras
+
+        took["import keras"] = time.perf_counter() - started
         import tensorflow as tf
 
         tf.zeros(())  # the first tensor makes TensorFlow look for devices, and report on them
