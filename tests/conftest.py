@@ -7,14 +7,10 @@ os.environ["MPLBACKEND"] = "agg"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import json
-import re
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
-from urllib import parse, request
 
 import pytest
 
@@ -22,6 +18,9 @@ import ch07.startup  # noqa: F401 -- before Keras, as in the scripts
 
 # isort: split
 import keras
+
+from ch07.screens import Server
+from ch07.screens import until as until
 
 # A runner that starts the tests in the background has Ctrl-C ignored, and so would every program
 # that they start: the tests that send it would wait for ever.
@@ -48,59 +47,6 @@ class Finished:
     def lines(self) -> list[str]:
         """What the run printed on stdout."""
         return self.process.stdout.decode("utf-8").splitlines()
-
-
-def until(ready, what: str, seconds: float = 90):
-    """Ask `ready` until its answer is true, and return that; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ready()):
-        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
-        threading.Event().wait(0.2)
-    return answer
-
-
-class Server:
-    """The program `tensorboard` on a directory of logs; its address and its answers."""
-
-    def __init__(self, root: Path, folder: Path):
-        self.root = root
-        self.runs = sorted(path.name for path in root.iterdir() if path.is_dir())
-        (self.reviews,) = (run for run in self.runs if run.endswith("-reviews"))
-        self.stderr = folder / "stderr.txt"
-        command = [sys.executable, "-m", "tensorboard.main", "--host", "127.0.0.1", "--port", "0"]
-        with self.stderr.open("wb") as stderr:
-            self.process = subprocess.Popen([*command, "--logdir", root], stderr=stderr)
-        try:
-            self.url = until(self.address, "address of TensorBoard")
-            until(lambda: self.json("data/plugins_listing")["projector"]["enabled"], "Projector")
-            until(lambda: len(self.json("data/runs")) >= 2 * len(self.runs), "runs")
-        except BaseException:
-            self.close()
-            raise
-
-    def address(self) -> str | None:
-        """The address that it has printed; None if it has not."""
-        printed = self.stderr.read_text(encoding="utf-8", errors="replace")
-        assert self.process.poll() is None, printed
-        found = re.search(r"^TensorBoard \S+ at (http://\S+)", printed, re.MULTILINE)
-        return found and found[1]
-
-    def get(self, path: str, body: dict | None = None, **query: str) -> bytes:
-        """What it answers; a `body` is posted as JSON."""
-        address = f"{self.url}{path}?{parse.urlencode(query)}" if query else f"{self.url}{path}"
-        data = None if body is None else json.dumps(body).encode()
-        asked = request.Request(address, data, {"Content-Type": "application/json"})
-        with request.urlopen(asked, timeout=60) as answer:
-            return answer.read()
-
-    def json(self, path: str, body: dict | None = None, **query: str):
-        """What it answers, which is JSON."""
-        return json.loads(self.get(path, body, **query))
-
-    def close(self):
-        """End it."""
-        self.process.terminate()
-        self.process.wait()
 
 
 @pytest.fixture(scope="session")

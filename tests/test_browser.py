@@ -1,18 +1,13 @@
 """TensorBoard as a reader sees it: its pages in a browser, each opened without a further click."""
 
 import io
-import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from conftest import until
-from selenium import webdriver
 
 from ch07 import board, synthetic
-
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
-DRIVER = shutil.which("chromedriver")
+from ch07.screens import CHROMIUM, DRIVER, Browser, until
 
 pytestmark = [
     # Keras 3.15 turns its learning rate into an array in a way that NumPy 2 deprecates.
@@ -22,92 +17,6 @@ pytestmark = [
 ]
 
 KINDS = tuple(dict.fromkeys(synthetic.reviews(0, train=1, test=1).kinds))
-
-# TensorBoard's pages are nested web components, which selectors do not look into.
-DEEP = """
-const found = [];
-(function look(root) {
-  for (const element of root.querySelectorAll('*')) {
-    if (element.matches(selector) && element.getClientRects().length) found.push(element);
-    if (element.shadowRoot) look(element.shadowRoot);
-  }
-})(document);
-"""
-
-
-class Browser:
-    """Chromium, and what it shows of TensorBoard."""
-
-    def __init__(self, server, profile, screens):
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for argument in (
-            "--headless=new",
-            "--no-sandbox",  # Chromium as root, as in a container, starts only so
-            "--window-size=1400,900",
-            "--use-angle=swiftshader",  # WebGL, which the Projector needs, without a GPU
-            "--enable-unsafe-swiftshader",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
-            f"--user-data-dir={profile}",
-        ):
-            options.add_argument(argument)
-        # With both paths given Selenium downloads nothing.
-        self.driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-        self.server = server
-        self.screens = screens
-
-    def open(self, tab: str) -> None:
-        """Open a tab of TensorBoard afresh."""
-        self.driver.get("about:blank")
-        self.driver.get(f"{self.server.url}#{tab}")
-
-    def visible(self, selector: str, of_each: str = "element") -> list:
-        """The elements, however deep, that have a place on the page, or something `of_each`.
-
-        In one script: the page may redraw an element before a second question about it.
-        """
-        return self.driver.execute_script(
-            f"const selector = arguments[0]; {DEEP} return found.map(element => {of_each});",
-            selector,
-        )
-
-    def text(self) -> str:
-        """The text on the page."""
-        own = "[...element.childNodes].filter(n => n.nodeType == 3).map(n => n.data).join('')"
-        return "\n".join(self.visible("*", own))
-
-    def wait_for(self, selector: str, count: int = 1) -> list:
-        """The visible elements that match, as soon as there are `count`."""
-        return until(lambda: len(found := self.visible(selector)) >= count and found, selector)
-
-    def wait_for_text(self, *texts: str) -> None:
-        """Wait until all of `texts` are on the page."""
-        until(lambda: all(text in page for page in [self.text()] for text in texts), repr(texts))
-
-    def click(self, selector: str, text: str = "") -> None:
-        """Click on the element that matches and has `text`, as soon as it is there."""
-        clicked = f"element.textContent.includes('{text}') && (element.click() || true)"
-        until(lambda: any(self.visible(selector, clicked)), f"{selector} {text}")
-
-    def names(self) -> set[str]:
-        """The names of the nodes of the graph."""
-        return set(self.visible("g.node[data-name]", "element.dataset.name"))
-
-    def charts(self, kind: str) -> int:
-        """How many components of a `kind` of chart have drawn something."""
-        return sum(self.visible(kind, "Boolean(element.shadowRoot.querySelector('path[d]'))"))
-
-    def enter_frames(self) -> None:
-        """Go to the innermost frame of the page."""
-        while frames := self.visible("iframe"):
-            self.driver.switch_to.frame(frames[0])
-
-    def screenshot(self, name: str) -> None:
-        """Keep what the window shows."""
-        self.driver.save_screenshot(str(self.screens / f"{name}.png"))
 
 
 @pytest.fixture(scope="module")
