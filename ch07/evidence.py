@@ -2,45 +2,87 @@
 
 Runs the numbered scripts as programs, once for each seed, and gathers their claims.json files into
 ``evidence.json``: for each claim the median, the range, and in how many seeds it held. The bounds
-of the claims in the scripts come from here, and so does the table in the README.
+of the claims come from here, and so does every number in the documents (`ch07.documents`).
+
+A run that was interrupted goes on where it was: what a program gave with a seed is kept in
+my_evidence, and is taken from there as long as neither the program nor ch07 nor a package changes.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib import metadata
 from pathlib import Path
 
-from ch07.claims import Claim, number
+from ch07 import documents
 from ch07.files import write_aside
 
 HOME = Path(__file__).resolve().parent
-SCRIPTS = sorted(path.stem for path in HOME.parent.glob("ch07[0-9][0-9]_*.py"))
-README = HOME.parent / "README.md"
-MARKS = ("<!-- evidence -->", "<!-- /evidence -->")
+ROOT = HOME.parent
+PROGRAMS = documents.SCRIPTS
+PATH = HOME / "evidence.json"
+KEPT = HOME / "my_evidence"
+PACKAGES = ("tensorflow", "keras", "numpy", "optuna")  # what the numbers depend on
+TELLERS = {"documents", "evidence", "pictures", "screens"}  # modules of ch07 that no run imports
 SEEDS = 10  # with ten, a claim that fails in a fifth of all seeds is caught nine times in ten
+MOST_WORKERS = 4  # each takes all cores as it is, and up to 1.5 GB
 
 
-def run_script(script: str, seed: int, output: Path) -> dict:
-    """Run one script with one seed; returns what its claims.json says.
+def fingerprint(program: str) -> str:
+    """A text that changes with whatever the numbers of `program` depend on."""
+    sources = {ROOT / f"{program}.py"}
+    sources |= {path for path in HOME.glob("*.py") if path.stem not in TELLERS}
+    versions = [f"{name} {metadata.version(name)}" for name in PACKAGES]
+    digest = hashlib.sha256(repr([platform.python_version(), *versions]).encode())
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def run_program(program: str, seed: int, output: Path) -> dict:
+    """Run one program with one seed; returns what its claims.json says.
 
     Raises:
-        RuntimeError: the script ended before its last lesson; the text is what it printed.
+        RuntimeError: the program ended before its last lesson; the text is what it printed.
     """
-    record = output / "my_figures" / script / "claims.json"
+    record = output / "my_figures" / program / "claims.json"
     record.unlink(missing_ok=True)
-    command = [sys.executable, HOME.parent / f"{script}.py", "--seed", str(seed)]
     done = subprocess.run(
-        [*command, "--output", output], capture_output=True, text=True, errors="replace"
+        [sys.executable, ROOT / f"{program}.py", "--seed", str(seed), "--output", output],
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     # 1 is a claim that does not hold, which is a result and leaves stderr empty, or a traceback.
     if done.returncode not in (0, 1) or done.stderr or not record.exists():
-        raise RuntimeError(f"{script} --seed {seed} ended with {done.returncode}: {done.stderr}")
+        raise RuntimeError(f"{program} --seed {seed} ended with {done.returncode}: {done.stderr}")
     return json.loads(record.read_text(encoding="utf-8"))
+
+
+def recorded(program: str, seed: int, kept: Path, fresh: bool = False) -> dict:
+    """What `program` gives with `seed`: from an earlier run if nothing has changed since.
+
+    Raises:
+        RuntimeError: as `run_program` does.
+    """
+    path = kept / f"seed-{seed}" / f"{program}.json"
+    state = fingerprint(program)
+    if path.exists() and not fresh:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if known["fingerprint"] == state:
+            return known["record"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = run_program(program, seed, path.parent)
+    write_aside(path, json.dumps({"fingerprint": state, "record": record}).encode())
+    return record
 
 
 def spread(values: Iterable[float | str]) -> dict[str, float]:
@@ -49,8 +91,15 @@ def spread(values: Iterable[float | str]) -> dict[str, float]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
-def gather(records: list[dict]) -> dict:
-    """One script's records, one for each seed, as evidence.
+def timings(runs: Sequence[dict]) -> dict[str, list[tuple[float, dict]]]:
+    """The seconds of each lesson in every run, and under "" those of the whole run."""
+    named = {name: [(run["seconds"][name], run) for run in runs] for name in runs[0]["seconds"]}
+    whole = [(sum(run["seconds"].values()) + run["took"]["import keras"], run) for run in runs]
+    return named | {"": whole}
+
+
+def gather(records: Sequence[dict]) -> dict:
+    """One program's records, one for each seed, as evidence.
 
     Raises:
         ValueError: the runs do not make the same claims.
@@ -67,7 +116,7 @@ def gather(records: list[dict]) -> dict:
         }
         claims.append(
             {
-                **{key: first[key] for key in ("section", "lesson", "claim", "unit", "bound")},
+                **{k: first[k] for k in ("section", "lesson", "claim", "unit", "bound", "timed")},
                 **spread(one["value"] for one in column),
                 "held": sum(one["holds"] for one in column),
                 "of": len(column),
@@ -82,84 +131,98 @@ def gather(records: list[dict]) -> dict:
         "seconds": {
             name: spread(run["seconds"][name] for run in runs) for name in runs[0]["seconds"]
         },
+        # Each lesson, and all of them, in imports of Keras by the same process.
+        "imports": {
+            name: spread(seconds / run["took"]["import keras"] for seconds, run in of_runs)
+            for name, of_runs in timings(runs).items()
+        },
         "claims": claims,
     }
 
 
-def table(script: str, evidence: dict) -> str:
-    """The evidence for one script as a Markdown table, below a line on when and where it began."""
-    seconds = sum(spread["median"] for spread in evidence["seconds"].values())
-    packages = ", ".join(f"{name} {version}" for name, version in evidence["packages"].items())
-    lines = [
-        f"`{script}.py`, {len(evidence['seeds'])} seeds, {evidence['started'][:10]}: Python "
-        f"{evidence['python']}, {packages}; {evidence['machine']}. All lessons take "
-        f"{seconds:.0f} seconds there (median).",
-        "",
-        "| section | claim | bound | median | lowest | highest | held |",
-        "|---|---|---|---:|---:|---:|---:|",
-    ]
-    for row in evidence["claims"]:
-        bound = Claim(row["section"], row["lesson"], row["claim"], 0, row["unit"], **row["bound"])
-        numbers = " | ".join(number(row[key]) for key in ("median", "low", "high"))
-        what = f"{row['claim']} ({row['unit']})" if row["unit"] else row["claim"]
-        held = f"{row['held']} of {row['of']}"
-        lines.append(f"| {row['section']} | {what} | {bound.bound} | {numbers} | {held} |")
-    return "\n".join(lines) + "\n"
-
-
-def with_tables(text: str, evidence: dict) -> str:
-    """`text` with the tables of `evidence` between its two marks, and nothing else changed.
+def collect(
+    programs: Sequence[str], seeds: Sequence[int], kept: Path, workers: int = 1, fresh: bool = False
+) -> dict[str, dict]:
+    """The evidence of `programs` over `seeds`, by program; prints a line for each run that ends.
 
     Raises:
-        ValueError: a mark is missing.
+        RuntimeError: as `run_program` does; what other runs gave is kept.
     """
-    before, _, rest = text.partition(f"{MARKS[0]}\n")
-    _, found, after = rest.partition(MARKS[1])
-    if not found:
-        raise ValueError(f"The README lacks {MARKS[0]} or {MARKS[1]}.")
-    tables = "\n".join(table(script, evidence[script]) for script in sorted(evidence))
-    return f"{before}{MARKS[0]}\n{tables}{found}{after}"
+    records: dict[str, dict[int, dict]] = {program: {} for program in programs}
+    with ThreadPoolExecutor(workers) as pool:
+        # Seed by seed, so that an interrupted run has something of every program.
+        jobs = {
+            pool.submit(recorded, program, seed, kept, fresh): (program, seed)
+            for seed in seeds
+            for program in programs
+        }
+        try:
+            for ended, job in enumerate(as_completed(jobs), start=1):
+                program, seed = jobs[job]
+                records[program][seed] = record = job.result()
+                held = sum(claim["holds"] for claim in record["claims"])
+                print(
+                    f"[{ended:3d} of {len(jobs)}] {program} --seed {seed}: "
+                    f"{held} of {len(record['claims'])} claims hold, "
+                    f"{sum(record['run']['seconds'].values()):.0f} s",
+                    flush=True,
+                )
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {program: gather([of[seed] for seed in seeds]) for program, of in records.items()}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m ch07.evidence", description=__doc__)
     parser.add_argument(
-        "scripts", nargs="*", metavar="SCRIPT", help=f"from {', '.join(SCRIPTS)} (default: all)"
+        "programs", nargs="*", metavar="PROGRAM", help=f"from {', '.join(PROGRAMS)} (default: all)"
     )
     parser.add_argument(
         "--seeds", type=int, default=SEEDS, metavar="N", help="how many (%(default)s)"
     )
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the first (%(default)s)")
     parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"how many programs run at once, up to {MOST_WORKERS} (%(default)s); "
+        "with more than one the seconds are those of a busy machine",
+    )
+    parser.add_argument("--fresh", action="store_true", help="run again what is kept of earlier")
+    parser.add_argument(
         "--dry",
         action="store_true",
-        help="print the outcome and leave evidence.json and the README as they are",
+        help="print the outcome and leave evidence.json and the documents as they are",
     )
-    options = parser.parse_args()
-    scripts = options.scripts or SCRIPTS
-    if unknown := [script for script in scripts if script not in SCRIPTS]:
-        parser.error(f"there is no script '{unknown[0]}'; choose from {', '.join(SCRIPTS)}.")
+    options = parser.parse_args(arguments)
+    programs = options.programs or PROGRAMS
+    if unknown := [program for program in programs if program not in PROGRAMS]:
+        parser.error(f"there is no '{unknown[0]}'; choose from {', '.join(PROGRAMS)}.")
     if options.seeds < 1 or options.first < 0:
         parser.error("--seeds is a whole number from 1, --first one from 0.")
-    path = HOME / "evidence.json"
-    evidence = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for script in scripts:
-        records = []
-        for seed in range(options.first, options.first + options.seeds):
-            records.append(run_script(script, seed, HOME / "my_evidence" / f"seed-{seed}"))
-            held = sum(claim["holds"] for claim in records[-1]["claims"])
-            print(f"{script} --seed {seed}: {held} of {len(records[-1]['claims'])} claims hold")
-        evidence[script] = gather(records)
-        for claim in evidence[script]["claims"]:
+    if not 1 <= options.workers <= MOST_WORKERS:
+        parser.error(f"--workers is a whole number from 1 to {MOST_WORKERS}.")
+    seeds = range(options.first, options.first + options.seeds)
+    try:
+        found = collect(programs, seeds, KEPT, options.workers, options.fresh)
+    except RuntimeError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted: the same command goes on.", file=sys.stderr)
+        sys.exit(130)
+    for program in programs:
+        for claim in found[program]["claims"]:
             print(
                 f"  {claim['section']} {claim['claim']:<62} {claim['held']:2d}/{claim['of']} "
                 f"{claim['low']:.4g} .. {claim['median']:.4g} .. {claim['high']:.4g}"
             )
-        if not options.dry:
-            write_aside(path, (json.dumps(evidence, indent=1) + "\n").encode())
-            text = with_tables(README.read_text(encoding="utf-8"), evidence)
-            write_aside(README, text.encode())
+    if not options.dry:
+        known = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+        write_aside(PATH, (json.dumps(known | found, indent=1) + "\n").encode())
+        documents.write()
 
 
 if __name__ == "__main__":

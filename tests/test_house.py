@@ -1,7 +1,6 @@
 """The rules of the house that a machine can see."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -9,8 +8,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
-from ch07 import evidence
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(ROOT.glob("ch07[0-9][0-9]_*.py"))
@@ -111,15 +108,3 @@ def test_the_readme_has_the_two_commands():
     for command in commands:
         for name in re.findall(r"[\w/]+\.(?:txt|py)", command):
             assert (ROOT / name).exists()
-
-
-def test_the_table_in_the_readme_is_the_evidence():
-    text = evidence.README.read_text(encoding="utf-8")
-    recorded = json.loads((ROOT / "ch07/evidence.json").read_text(encoding="utf-8"))
-    assert evidence.with_tables(text, recorded) == text
-    assert set(recorded) == {path.stem for path in SCRIPTS}
-
-
-def test_a_readme_without_marks_is_refused():
-    with pytest.raises(ValueError, match="The README lacks"):
-        evidence.with_tables("no marks here", {})

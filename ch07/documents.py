@@ -1,0 +1,329 @@
+"""The documents, and what in them is generated: ``python -m ch07.documents``.
+
+Prose is written by hand, in English and in Chinese. Tables and numbers are not: they come from
+``evidence.json`` and from the sources of the scripts, and stand between marks that a rendered page
+does not show.
+
+    <!-- claims siamese_lstm -->                    a block, here the table of a lesson's claims
+    <!-- /claims -->
+    <!--siamese_lstm: Same or not-->0.984<!--/-->   the median of the claim that begins so
+
+After the beginning of the claim may stand what else of it is meant: ``| low``, ``| high``,
+``| held`` (the number of seeds) or the name of what it is compared with.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from os.path import relpath
+from pathlib import Path
+
+from ch07.claims import number
+from ch07.files import write_aside
+
+HOME = Path(__file__).resolve().parent
+ROOT = HOME.parent
+SCRIPTS = sorted(path.stem for path in ROOT.glob("ch07[0-9][0-9]_*.py"))
+CLAIM_COLUMNS = ("claim", "bound", "median", "lowest", "highest", "held")
+EVIDENCE = HOME / "evidence.json"
+WORDS = HOME / "words"  # of what is generated, in Chinese; sources are in English and in ASCII
+DOCUMENTS = {  # by language
+    "en": [ROOT / "README.md", HOME / "README.md"],
+    "zh": [HOME / "README.zh-CN.md"],
+}
+BLOCK = re.compile(r"^<!-- (\w+)(?: (\w+))? -->\n(.*?)^<!-- /\1 -->$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"<!--(\w+): ([^|]*?)(?: \| (.*?))?-->(.*?)<!--/-->")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson of a script, as its source says.
+
+    Attributes:
+        program: the name of its module.
+        path, line: where its function begins, and its decorator.
+        name: of the function.
+        number, title: as declared.
+        summary: it looks at the claims of the whole section.
+        models: the builders and classes of the script that it uses, with their lines.
+    """
+
+    program: str
+    path: Path
+    line: int
+    name: str
+    number: str
+    title: str
+    summary: bool
+    models: tuple[tuple[str, int], ...]
+
+
+def names_in(node: ast.AST) -> Iterator[str]:
+    """The names that occur in a piece of source, in their order."""
+    found = [one for one in ast.walk(node) if isinstance(one, ast.Name)]
+    return (one.id for one in sorted(found, key=lambda one: (one.lineno, one.col_offset)))
+
+
+def models_of(function: ast.AST, known: dict[str, ast.AST]) -> list[str]:
+    """The builders and classes among `known` that `function` uses, itself or through others."""
+    used: dict[str, None] = {}
+
+    def visit(node: ast.AST) -> None:
+        for name in names_in(node):
+            if name in known and name not in used and known[name] is not function:
+                used[name] = None
+                visit(known[name])
+
+    visit(function)
+    return [
+        name for name in used if name.startswith("build_") or isinstance(known[name], ast.ClassDef)
+    ]
+
+
+@functools.cache
+def lessons(program: str) -> tuple[Lesson, ...]:
+    """The lessons of a script, in their order."""
+    path = ROOT / f"{program}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    definitions = (ast.FunctionDef, ast.ClassDef)
+    known = {node.name: node for node in tree.body if isinstance(node, definitions)}
+    found = []
+    for function in known.values():
+        for call in function.decorator_list:
+            if not isinstance(call, ast.Call) or getattr(call.func, "attr", "") != "lesson":
+                continue
+            number, title = (ast.literal_eval(value) for value in call.args)
+            summary = any(key.arg == "summary" for key in call.keywords)
+            models = models_of(function, known)
+            lines = tuple((name, known[name].lineno) for name in models)
+            place = (program, path, call.lineno, function.name)
+            found.append(Lesson(*place, number, title, summary, lines))
+    return tuple(found)
+
+
+def all_lessons() -> list[Lesson]:
+    """The lessons of all scripts, in the order of the book."""
+    return [lesson for script in SCRIPTS for lesson in lessons(script)]
+
+
+@functools.cache
+def read(path: Path) -> dict:
+    """What a file of JSON holds; nothing where there is no such file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def translation(program: str) -> dict:
+    """The words of a program in Chinese."""
+    return read(WORDS / f"{program}.json")
+
+
+class Page:
+    """One document in one language, which knows how to write its own blocks."""
+
+    def __init__(self, path: Path, language: str):
+        self.path = path
+        self.language = language
+        self.words = read(WORDS / "documents.json")[language]
+
+    def render(self, text: str) -> str:
+        """`text`, with every block and every number as it is today.
+
+        Raises:
+            ValueError: a mark means nothing, or not one thing.
+        """
+
+        def block(match: re.Match) -> str:
+            name, argument, _ = match.groups()
+            if name not in BLOCKS:
+                raise ValueError(f"{self.path.name}: there is no block '{name}'.")
+            body = BLOCKS[name](self, *([argument] if argument else []))
+            opening = match[0].partition("\n")[0]
+            return f"{opening}\n{body}\n<!-- /{name} -->"
+
+        def inline(match: re.Match) -> str:
+            lesson, begins, which, _ = match.groups()
+            mark = match[0].partition("-->")[0]
+            return f"{mark}-->{self.value(lesson, begins, which)}<!--/-->"
+
+        return NUMBER.sub(inline, BLOCK.sub(block, text))
+
+    # Looking things up
+
+    def lesson(self, name: str) -> Lesson:
+        """The lesson of that name; a wrap-up is named after its script too."""
+        for program in SCRIPTS:
+            for one in lessons(program):
+                if name in (one.name, f"{program}_{one.name}") and not (
+                    one.summary and name == one.name
+                ):
+                    return one
+        raise ValueError(f"{self.path.name}: there is no lesson '{name}'.")
+
+    def claims(self, lesson: Lesson) -> list[dict]:
+        """What the evidence has of a lesson."""
+        of_program = read(EVIDENCE).get(lesson.program, {"claims": []})["claims"]
+        return [row for row in of_program if row["lesson"] == lesson.name]
+
+    def value(self, lesson: str, begins: str, which: str | None) -> str:
+        """The number that a mark means."""
+        rows = [
+            row
+            for row in self.claims(self.lesson(lesson))
+            if row["claim"] == begins or row["claim"].startswith(begins)
+        ]
+        rows = [row for row in rows if row["claim"] == begins] or rows
+        if len(rows) != 1:
+            raise ValueError(f"{self.path.name}: '{lesson}: {begins}' means {len(rows)} claims.")
+        (row,) = rows
+        if which in (None, "low", "high", "held"):
+            return number(row[which or "median"])
+        if which not in row["compared_with"]:
+            raise ValueError(f"{self.path.name}: '{lesson}: {begins}' has no '{which}'.")
+        return number(row["compared_with"][which]["median"])
+
+    # Words
+
+    def translated(self, program: str, kind: str, *keys: str) -> str:
+        """What a program calls something, in the language of the page.
+
+        Raises:
+            ValueError: there is no translation.
+        """
+        if self.language == "en":
+            return keys[-1]
+        found = translation(program).get(kind, {})
+        for key in keys:
+            found = found.get(key, {})
+        if not isinstance(found, str):
+            raise ValueError(f"ch07/words/{program}.json lacks {kind}: {', '.join(keys)}.")
+        return found
+
+    def sentence(self, program: str, row: dict) -> str:
+        """A claim with its unit."""
+        sentence = self.translated(program, "claims", row["lesson"], row["claim"])
+        if not row["unit"]:
+            return sentence
+        unit = self.translated(program, "units", row["unit"])
+        return self.words["with_unit"].format(sentence, unit)
+
+    def bound(self, row: dict) -> str:
+        """The bounds of a claim in words."""
+        low, high = row["bound"]["at_least"], row["bound"]["at_most"]
+        if low == high:
+            return self.words["exactly"].format(number(low))
+        words = [
+            self.words[key].format(number(value))
+            for key, value in row["bound"].items()
+            if value is not None
+        ]
+        return words[0] if len(words) == 1 else self.words["both"].format(*words)
+
+    def link(self, text: str, path: Path, line: int | None = None) -> str:
+        """A link to a file of the project, as the page has to write it."""
+        target = relpath(path, self.path.parent).replace("\\", "/")
+        return f"[{text}]({target}{f'#L{line}' if line else ''})"
+
+    def seconds(self, lesson: Lesson) -> str:
+        """How long a lesson takes, the median."""
+        spread = read(EVIDENCE)[lesson.program]["seconds"].get(lesson.name, {"median": 0})
+        return f"{max(1, round(spread['median']))}"
+
+    # Blocks
+
+    def source(self, name: str) -> str:
+        """Where the code of a lesson is, how to run it, how long it takes."""
+        lesson = self.lesson(name)
+        code = self.link(f"`{lesson.name}`", lesson.path, lesson.line)
+        parts = [self.words["lesson"].format(code)]
+        if lesson.models:
+            links = [self.link(f"`{name}`", lesson.path, at) for name, at in lesson.models]
+            parts.append(self.words["models"].format(self.words["joined"].join(links)))
+        parts.append(self.words["command"].format(f"python {lesson.program}.py {lesson.number}"))
+        if not lesson.summary:
+            parts.append(self.words["takes"].format(self.seconds(lesson)))
+        return " \u00b7 ".join(parts)
+
+    def claim_cells(self, program: str, row: dict) -> list[str]:
+        """A claim as the cells of `CLAIM_COLUMNS`."""
+        numbers = [number(row[key]) for key in ("median", "low", "high")]
+        held = self.words["of"].format(row["held"], row["of"])
+        return [self.sentence(program, row), self.bound(row), *numbers, held]
+
+    def claim_table(self, name: str) -> str:
+        """The claims of a lesson over the seeds."""
+        lesson = self.lesson(name)
+        lines = [table_row(self.words[n] for n in CLAIM_COLUMNS), "|---|---|---:|---:|---:|---:|"]
+        lines += [table_row(self.claim_cells(lesson.program, row)) for row in self.claims(lesson)]
+        return "\n".join(lines)
+
+    def table(self, program: str) -> str:
+        """All claims of a script over the seeds, below a line on when and where it ran."""
+        evidence = read(EVIDENCE)[program]
+        seconds = sum(spread["median"] for spread in evidence["seconds"].values())
+        columns = ("section", *CLAIM_COLUMNS)
+        lines = [
+            self.words["runs"].format(
+                program=program,
+                seeds=len(evidence["seeds"]),
+                seconds=f"{seconds:.0f}",
+                imports=f"{evidence['imports']['']['median']:.0f}",
+                **self.provenance(evidence),
+            ),
+            "",
+            table_row(self.words[name] for name in columns),
+            "|---|---|---|---:|---:|---:|---:|",
+        ]
+        lines += [
+            table_row([row["section"], *self.claim_cells(program, row)])
+            for row in evidence["claims"]
+        ]
+        return "\n".join(lines)
+
+    def provenance(self, record: dict) -> dict[str, str]:
+        """When and on what something was measured."""
+        return {
+            "date": record["started"][:10],
+            "python": record["python"],
+            "machine": record["machine"],
+            "packages": self.words["joined"].join(
+                f"{name} {version}" for name, version in record["packages"].items()
+            ),
+        }
+
+
+BLOCKS: dict[str, Callable[..., str]] = {
+    "lesson": Page.source,
+    "claims": Page.claim_table,
+    "table": Page.table,
+}
+
+
+def table_row(cells) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def pages() -> list[Page]:
+    """All documents."""
+    return [Page(path, language) for language, paths in DOCUMENTS.items() for path in paths]
+
+
+def write() -> None:
+    """Bring every document up to date."""
+    read.cache_clear()
+    lessons.cache_clear()
+    for page in pages():
+        text = page.path.read_text(encoding="utf-8")
+        rendered = page.render(text)
+        if rendered != text:
+            write_aside(page.path, rendered.encode("utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(write())

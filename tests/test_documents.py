@@ -1,0 +1,206 @@
+"""The documents say what the evidence and the sources say, in both languages alike."""
+
+import json
+import re
+import struct
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from ch07 import documents
+
+ROOT = documents.ROOT
+PAGES = documents.pages()
+ENGLISH, CHINESE = documents.HOME / "README.md", documents.HOME / "README.zh-CN.md"
+SECTION = "ch0701_functional_api"  # what there are notes on
+EVIDENCE = json.loads(documents.EVIDENCE.read_text(encoding="utf-8"))
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+MARKS = re.compile(r"<!--.*?-->")
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
+names = {"ids": lambda page: str(page.path.relative_to(ROOT))}
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def headings(path: Path) -> list[str]:
+    return re.findall(r"^#+ .*$", FENCE.sub("", text(path)), re.MULTILINE)
+
+
+def anchor(heading: str) -> str:
+    """The name that a heading has in links."""
+    words = re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower())
+    return words.replace(" ", "-")
+
+
+def links(path: Path) -> list[tuple[str, str, str]]:
+    """An exclamation mark for a picture, the text and the target of every link."""
+    return LINK.findall(FENCE.sub("", text(path)))
+
+
+def tables(path: Path) -> list[list[str]]:
+    """The cells of each line of the tables."""
+    lines = [line for line in text(path).splitlines() if line.startswith("|")]
+    return [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+
+
+@pytest.mark.parametrize("page", PAGES, **names)
+def test_tables_and_numbers_are_those_of_the_evidence(page):
+    assert page.render(text(page.path)) == text(page.path)
+
+
+def test_the_evidence_and_the_readme_have_every_script():
+    assert set(EVIDENCE) == set(documents.SCRIPTS)
+    shown = re.findall(r"<!-- table (\w+) -->", text(ROOT / "README.md"))
+    assert shown == documents.SCRIPTS
+
+
+@pytest.mark.parametrize("page", PAGES, **names)
+def test_no_link_is_dead(page):
+    for _, _, target in links(page.path):
+        if "://" in target:
+            continue
+        name, _, place = unquote(target).partition("#")
+        path = (page.path.parent / name).resolve() if name else page.path
+        assert path.exists(), target
+        if re.fullmatch(r"L\d+", place):
+            assert int(place[1:]) <= len(text(path).splitlines()), target
+        elif place:
+            assert place in map(anchor, headings(path)), target
+
+
+@pytest.mark.parametrize("page", PAGES, **names)
+def test_a_link_to_a_line_leads_to_what_it_names(page):
+    for _, name, target in links(page.path):
+        file, _, line = target.partition("#L")
+        if line:
+            name = name.strip("`")
+            lines = text((page.path.parent / file).resolve()).splitlines()[int(line) - 1 :]
+            first = next(line for line in lines if line.startswith(("def ", "class ")))
+            assert re.match(rf"(def|class) {name}\b", first), target
+
+
+@pytest.mark.parametrize("page", PAGES, **names)
+def test_pictures_are_small_opaque_and_described(page):
+    for picture, alternative, target in links(page.path):
+        if picture:
+            content = (page.path.parent / target).read_bytes()
+            assert len(content) < 150_000
+            assert len(alternative) > 10
+            # The colour type of a PNG: 4 and 6 are transparent, and unreadable on a dark page.
+            assert content[25] not in (4, 6)
+            assert b"tRNS" not in content
+            assert struct.unpack(">I", content[16:20])[0] >= 700
+
+
+def test_no_line_begins_with_a_number_that_a_page_would_take_for_html():
+    for page in PAGES:
+        assert not re.findall(r"^<!--\w", text(page.path), re.MULTILINE), page.path
+
+
+def test_both_languages_have_the_same_headings_in_the_order_of_the_book():
+    numbers = [
+        [re.match(r"(#+) ?([\d.]*)", h).groups() for h in headings(p)] for p in (ENGLISH, CHINESE)
+    ]
+    assert numbers[0][1:] == numbers[1][1:]  # the first is the title
+    assert len(numbers[0]) == len(numbers[1])
+    lessons = documents.lessons(SECTION)
+    chinese = documents.translation(SECTION)["lessons"]
+    for path, titles in (
+        (ENGLISH, [lesson.title for lesson in lessons]),
+        (CHINESE, [chinese[lesson.name] for lesson in lessons]),
+    ):
+        expected = [f"### {one.number} {title}" for one, title in zip(lessons, titles, strict=True)]
+        assert [h for h in headings(path) if h.startswith("### ")] == expected
+
+
+def test_both_languages_have_the_same_marks_links_and_code():
+    english, chinese = text(ENGLISH), text(CHINESE)
+    assert MARKS.findall(english) == MARKS.findall(chinese)
+    assert FENCE.findall(english) == FENCE.findall(chinese)
+    others = {"README.md", "README.zh-CN.md"}
+    targets = [[t for _, _, t in links(path) if t not in others] for path in (ENGLISH, CHINESE)]
+    assert sorted(targets[0]) == sorted(targets[1])
+
+
+def test_the_tables_of_both_languages_have_the_same_shape_and_numbers():
+    rows = list(zip(tables(ENGLISH), tables(CHINESE), strict=True))
+    assert rows
+    for english, chinese in rows:
+        assert len(english) == len(chinese)
+        for one, other in list(zip(english, chinese, strict=True))[1:]:
+            assert re.findall(r"\d[\d.,e-]*\d|\d", one) == re.findall(r"\d[\d.,e-]*\d|\d", other)
+
+
+def test_every_lesson_of_the_section_has_its_code_and_its_claims():
+    for path in (ENGLISH, CHINESE):
+        marks = re.findall(r"<!-- (lesson|claims) (\w+) -->", text(path))
+        for lesson in documents.lessons(SECTION):
+            name = f"{SECTION}_{lesson.name}" if lesson.summary else lesson.name
+            assert ("lesson", name) in marks
+            assert lesson.summary or ("claims", name) in marks
+
+
+def test_every_claim_and_unit_has_a_translation():
+    known = documents.translation(SECTION)
+    for row in EVIDENCE[SECTION]["claims"]:
+        assert known["claims"][row["lesson"]][row["claim"]]
+        assert not row["unit"] or known["units"][row["unit"]]
+    made = {(row["lesson"], row["claim"]) for row in EVIDENCE[SECTION]["claims"]}
+    assert {(lesson, c) for lesson, of in known["claims"].items() for c in of} == made
+
+
+# The marks
+
+
+@pytest.fixture
+def page():
+    return documents.Page(ENGLISH, "en")
+
+
+def test_a_number_is_written_from_the_evidence(page):
+    (row,) = (r for r in EVIDENCE[SECTION]["claims"] if r["claim"].startswith("Same or not"))
+    for which, value in (
+        ("", row["median"]),
+        (" | low", row["low"]),
+        (" | held", row["held"]),
+        (" | separate LSTMs", row["compared_with"]["separate LSTMs"]["median"]),
+    ):
+        mark = f"<!--siamese_lstm: Same or not{which}-->"
+        written = page.render(f"It is {mark}wrong<!--/-->.")
+        assert written == f"It is {mark}{documents.number(value)}<!--/-->."
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        ("<!--no_lesson: Same-->1<!--/-->", "there is no lesson 'no_lesson'"),
+        ("<!--siamese_lstm: Nothing-->1<!--/-->", "means 0 claims"),
+        ("<!--siamese_lstm: Duplicate-->1<!--/-->", "means 2 claims"),
+        ("<!--siamese_lstm: Same or not | no one-->1<!--/-->", "has no 'no one'"),
+        ("<!-- nothing -->\n<!-- /nothing -->", "there is no block 'nothing'"),
+    ],
+)
+def test_a_mark_that_means_nothing_is_an_error(page, mark, message):
+    with pytest.raises(ValueError, match=message):
+        page.render(mark)
+
+
+def test_a_word_without_a_translation_is_an_error():
+    with pytest.raises(ValueError, match="lacks claims"):
+        documents.Page(CHINESE, "zh").translated(SECTION, "claims", "siamese_lstm", "Nothing")
+
+
+def test_writing_brings_a_page_up_to_date_and_leaves_the_rest(tmp_path, monkeypatch):
+    path = tmp_path / "page.md"
+    path.write_text("a <!--siamese_lstm: Same or not-->?<!--/--> b\n", encoding="utf-8")
+    monkeypatch.setattr(documents, "DOCUMENTS", {"en": [path]})
+    documents.write()
+    first = text(path)
+    assert "?" not in first
+    assert first.startswith("a ")
+    assert first.endswith(" b\n")
+    documents.write()
+    assert text(path) == first
