@@ -13,7 +13,8 @@ from ch07 import documents
 ROOT = documents.ROOT
 PAGES = documents.pages()
 ENGLISH, CHINESE = documents.HOME / "README.md", documents.HOME / "README.zh-CN.md"
-SECTION = "ch0701_functional_api"  # what there are notes on
+NOTED = ["ch0701_functional_api", "ch0702_tensor_board"]  # what there are notes on
+SECTION = NOTED[0]
 EVIDENCE = json.loads(documents.EVIDENCE.read_text(encoding="utf-8"))
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 MARKS = re.compile(r"<!--.*?-->")
@@ -106,12 +107,9 @@ def test_both_languages_have_the_same_headings_in_the_order_of_the_book():
     ]
     assert numbers[0][1:] == numbers[1][1:]  # the first is the title
     assert len(numbers[0]) == len(numbers[1])
-    lessons = documents.lessons(SECTION)
-    chinese = documents.translation(SECTION)["lessons"]
-    for path, titles in (
-        (ENGLISH, [lesson.title for lesson in lessons]),
-        (CHINESE, [chinese[lesson.name] for lesson in lessons]),
-    ):
+    lessons = [lesson for script in NOTED for lesson in documents.lessons(script)]
+    chinese = [documents.translation(one.program)["lessons"][one.name] for one in lessons]
+    for path, titles in ((ENGLISH, [lesson.title for lesson in lessons]), (CHINESE, chinese)):
         expected = [f"### {one.number} {title}" for one, title in zip(lessons, titles, strict=True)]
         assert [h for h in headings(path) if h.startswith("### ")] == expected
 
@@ -134,21 +132,23 @@ def test_the_tables_of_both_languages_have_the_same_shape_and_numbers():
             assert re.findall(r"\d[\d.,e-]*\d|\d", one) == re.findall(r"\d[\d.,e-]*\d|\d", other)
 
 
-def test_every_lesson_of_the_section_has_its_code_and_its_claims():
+@pytest.mark.parametrize("script", NOTED)
+def test_every_lesson_of_a_section_has_its_code_and_its_claims(script):
     for path in (ENGLISH, CHINESE):
         marks = re.findall(r"<!-- (lesson|claims) (\w+) -->", text(path))
-        for lesson in documents.lessons(SECTION):
-            name = f"{SECTION}_{lesson.name}" if lesson.summary else lesson.name
+        for lesson in documents.lessons(script):
+            name = f"{script}_{lesson.name}" if lesson.summary else lesson.name
             assert ("lesson", name) in marks
             assert lesson.summary or ("claims", name) in marks
 
 
-def test_every_claim_and_unit_has_a_translation():
-    known = documents.translation(SECTION)
-    for row in EVIDENCE[SECTION]["claims"]:
+@pytest.mark.parametrize("script", NOTED)
+def test_every_claim_and_unit_has_a_translation(script):
+    known = documents.translation(script)
+    for row in EVIDENCE[script]["claims"]:
         assert known["claims"][row["lesson"]][row["claim"]]
         assert not row["unit"] or known["units"][row["unit"]]
-    made = {(row["lesson"], row["claim"]) for row in EVIDENCE[SECTION]["claims"]}
+    made = {(row["lesson"], row["claim"]) for row in EVIDENCE[script]["claims"]}
     assert {(lesson, c) for lesson, of in known["claims"].items() for c in of} == made
 
 
