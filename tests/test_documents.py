@@ -13,7 +13,7 @@ from ch07 import documents
 ROOT = documents.ROOT
 PAGES = documents.pages()
 ENGLISH, CHINESE = documents.HOME / "README.md", documents.HOME / "README.zh-CN.md"
-NOTED = ["ch0701_functional_api", "ch0702_tensor_board"]  # what there are notes on
+NOTED = documents.SCRIPTS
 SECTION = NOTED[0]
 EVIDENCE = json.loads(documents.EVIDENCE.read_text(encoding="utf-8"))
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
