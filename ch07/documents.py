@@ -35,7 +35,7 @@ EVIDENCE = HOME / "evidence.json"
 WORDS = HOME / "words"  # of what is generated, in Chinese; sources are in English and in ASCII
 DOCUMENTS = {  # by language
     "en": [ROOT / "README.md", HOME / "README.md"],
-    "zh": [HOME / "README.zh-CN.md"],
+    "zh": [ROOT / "README.zh-CN.md", HOME / "README.zh-CN.md"],
 }
 BLOCK = re.compile(r"^<!-- (\w+)(?: (\w+))? -->\n(.*?)^<!-- /\1 -->$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"<!--(\w+): ([^|]*?)(?: \| (.*?))?-->(.*?)<!--/-->")
@@ -51,6 +51,7 @@ class Lesson:
         name: of the function.
         number, title: as declared.
         summary: it looks at the claims of the whole section.
+        listings: of the book, such as "7.1 and 7.2"; empty where they have no number.
         models: the builders and classes of the script that it uses, with their lines.
     """
 
@@ -61,6 +62,7 @@ class Lesson:
     number: str
     title: str
     summary: bool
+    listings: str
     models: tuple[tuple[str, int], ...]
 
 
@@ -90,7 +92,9 @@ def models_of(function: ast.AST, known: dict[str, ast.AST]) -> list[str]:
 def lessons(program: str) -> tuple[Lesson, ...]:
     """The lessons of a script, in their order."""
     path = ROOT / f"{program}.py"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    cells = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.startswith("# %%")]
     definitions = (ast.FunctionDef, ast.ClassDef)
     known = {node.name: node for node in tree.body if isinstance(node, definitions)}
     found = []
@@ -100,10 +104,13 @@ def lessons(program: str) -> tuple[Lesson, ...]:
                 continue
             number, title = (ast.literal_eval(value) for value in call.args)
             summary = any(key.arg == "summary" for key in call.keywords)
+            cell = next(line for n, line in reversed(cells) if n < function.lineno)
+            listings = re.search(r"\(listings? (.*)\)", cell)
             models = models_of(function, known)
             lines = tuple((name, known[name].lineno) for name in models)
             place = (program, path, call.lineno, function.name)
-            found.append(Lesson(*place, number, title, summary, lines))
+            of_book = listings[1] if listings else ""
+            found.append(Lesson(*place, number, title, summary, of_book, lines))
     return tuple(found)
 
 
@@ -119,7 +126,7 @@ def read(path: Path) -> dict:
 
 
 def translation(program: str) -> dict:
-    """The words of a program in Chinese."""
+    """The words of a program in Chinese, and what its lessons show, in both languages."""
     return read(WORDS / f"{program}.json")
 
 
@@ -236,6 +243,26 @@ class Page:
 
     # Blocks
 
+    def overview(self) -> str:
+        """Section, listing, script and function, what to see, seconds."""
+        columns = ("section", "book", "code", "see", "seconds")
+        lines = [table_row(self.words[name] for name in columns), "|---|---|---|---|---:|"]
+        for lesson in all_lessons():
+            if lesson.summary:
+                continue
+            known = translation(lesson.program)
+            shown = known["shown"][lesson.name]
+            see = shown[self.language].format(self.value(lesson.name, shown["claim"], None))
+            listing = lesson.listings
+            for word in ("and", "to"):
+                listing = listing.replace(f" {word} ", self.words[word])
+            book = self.words["listings"].format(listing) if listing else self.words["unnumbered"]
+            title = lesson.title if self.language == "en" else known["lessons"][lesson.name]
+            code = self.link(f"`{lesson.name}`", lesson.path, lesson.line)
+            title = f"{lesson.number} {title}"
+            lines.append(table_row([title, book, code, see, self.seconds(lesson)]))
+        return "\n".join(lines)
+
     def source(self, name: str) -> str:
         """Where the code of a lesson is, how to run it, how long it takes."""
         lesson = self.lesson(name)
@@ -298,6 +325,7 @@ class Page:
 
 
 BLOCKS: dict[str, Callable[..., str]] = {
+    "overview": Page.overview,
     "lesson": Page.source,
     "claims": Page.claim_table,
     "table": Page.table,

@@ -141,7 +141,8 @@ def test_outputs_that_are_no_probabilities_are_counted():
 def test_the_readme_tells_how_to_name_each_illness(illness):
     sign = clinic.SIGNS[illness]
     name = illness.replace("_", " ")
-    row = f"| {sign.tab} | `{sign.tag}` | {sign.see} | {sign.conclude} | {name} |"
+    named = f"[{name}](ch07/pictures/clinic_{illness}.png)"
+    row = f"| {sign.tab} | `{sign.tag}` | {sign.see} | {sign.conclude} | {named} |"
     assert row in README
 
 
