@@ -12,7 +12,7 @@ data are smaller. The models of a comparison are trained side by side, on the sa
 
 from __future__ import annotations
 
-from ch07 import figures, lab, probes, scores, synthetic  # first: it checks the installation
+from ch07 import checks, figures, lab, probes, scores, synthetic  # first: checks installation
 
 # isort: split
 import keras
@@ -347,7 +347,7 @@ def add_inception_branch(letter, x, filters=128):
     # Book: without padding the branches come out 16, 15, 13 and 14 wide, and do not concatenate
     # (A7). With it, each is half as wide as the input.
     options = {"padding": "same", "activation": "relu"}
-    if letter == "a":
+    if checks.one_of("abcd", letter=letter) == "a":
         return layers.Conv2D(filters, 1, strides=2, name="a_1x1", **options)(x)
     if letter == "c":
         x = layers.AveragePooling2D(3, strides=2, padding="same", name="c_average")(x)
@@ -475,7 +475,7 @@ def build_deep_classifier(depth, residual, units=16):
     """
     point = keras.Input((2,), name="point")
     x = layers.Dense(units, activation="relu", name="stem")(point)
-    for _ in range(depth // 2):
+    for _ in range(checks.whole(2, 2, depth=depth) // 2):
         y = layers.Dense(units, activation="relu", use_bias=False)(x)
         y = layers.Dense(units, activation="relu", use_bias=False)(y)
         x = layers.add([y, x]) if residual else y
@@ -745,7 +745,7 @@ def build_stereo(eyes="shared"):
     left_input = keras.Input((24, 24, 1), name="left")
     eye = build_eye("eye")
     inputs, features = [left_input], eye(left_input)  # (batch, 20, 20, 16)
-    if eyes != "one":
+    if checks.one_of(("shared", "separate", "one"), eyes=eyes) != "one":
         right_input = keras.Input((24, 24, 1), name="right")
         second = eye if eyes == "shared" else build_eye("second_eye")
         inputs.append(right_input)

@@ -28,6 +28,7 @@ from ch07 import (
     backup,
     board,
     callbacks,
+    checks,
     clinic,
     figures,
     imdb,
@@ -443,7 +444,7 @@ def build_text_classifier(
     x = layers.MaxPooling1D(5, name="pool")(x)
     x = layers.Conv1D(32, 7, activation="relu", bias_initializer=start, name="conv_2")(x)
     x = layers.GlobalMaxPooling1D(name="any_place")(x)  # (batch, 32)
-    for n in range(hidden_layers):
+    for n in range(checks.whole(0, hidden_layers=hidden_layers)):
         hidden = {"activation": hidden_activation, "kernel_initializer": "he_normal"}
         x = layers.Dense(32, name=f"hidden_{n + 1}", **hidden)(x)
     # Book: Dense(1), without the sigmoid that makes it a probability (A1).

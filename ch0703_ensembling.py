@@ -27,6 +27,7 @@ from keras import layers
 from ch07 import (
     board,
     candidates,
+    checks,
     costs,
     ensembles,
     figures,
@@ -79,7 +80,7 @@ def build_cloud_classifier(name, depth, normalized=True, momentum=0.9, units=32)
     """
     point = keras.Input((16,), name="features")
     x = point
-    for n in range(1, depth + 1):
+    for n in range(1, checks.whole(depth=depth) + 1):
         block = f"{name}_block_{n}"
         dense = f"{name}_dense_{n}" if normalized else block
         x = layers.Dense(units, activation="relu", name=dense)(x)
@@ -424,7 +425,7 @@ def build_small_xception(name, filters=36, blocks=4, residual=True, normalize=Tr
     image = keras.Input((12, 12, 8), name="tangled")
     x = normalized(layers.Conv2D(filters, 3, **same)(image))
     x = layers.MaxPooling2D(2)(x)  # (batch, 6, 6, filters)
-    for _ in range(blocks):
+    for _ in range(checks.whole(blocks=blocks)):
         y = x
         for _ in range(2):
             y = layers.ReLU()(y)
@@ -509,7 +510,7 @@ def build_candidate(depth, width, dropout, separable, normalize):
     convolution = layers.SeparableConv1D if separable else layers.Conv1D
     signal = keras.Input((24, 4), name="signal")
     x = signal
-    for _ in range(depth):
+    for _ in range(checks.whole(depth=depth)):
         x = convolution(width, 5, padding="same", activation="relu")(x)  # (batch, 24, width)
         if normalize:
             x = layers.BatchNormalization(momentum=0.9)(x)  # which settles within 96 steps

@@ -31,6 +31,7 @@ import keras
 import matplotlib as mpl
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from keras import layers
 from matplotlib.figure import Figure
 from tensorboard import program
@@ -38,7 +39,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hp
 
-from ch07 import figures
+from ch07 import checks, figures
 from ch07.files import write_aside
 from ch07.startup import UsageError
 
@@ -59,6 +60,8 @@ def rectifies(layer: layers.Layer) -> bool:
 def sample(tensor: tf.Tensor) -> tf.Tensor:
     """At most `LARGEST_SAMPLE` values of `tensor`, evenly spread, the same places every time."""
     size = tensor.shape.num_elements()
+    if not size:
+        raise ValueError(f"A tensor {tensor.shape} has no values to look at.")
     stride = math.ceil(size / LARGEST_SAMPLE)
     while math.gcd(stride, size) > 1:  # else it could meet the same few channels all the time
         stride += 1
@@ -195,10 +198,14 @@ def write_embedding(
         metadata: columns by name, a text for each point.
 
     Raises:
-        ValueError: a column has another number of texts, or a text has a tab or a line break.
+        ValueError: there are fewer vectors, dimensions or columns, or a NaN; a column has another
+            number of texts, or a text has a tab or a line break.
         OSError: a file cannot be written.
     """
+    checks.shaped("points, dimensions", vectors=vectors)
+    checks.enough("The smaller side of the vectors", min(vectors.shape), 3, "the Projector's axes")
     columns = list(metadata.values())
+    checks.enough("The number of columns", len(columns), 1, "labels")
     if any(len(column) != len(vectors) for column in columns):
         raise ValueError(f"Every column of the metadata needs {len(vectors)} texts.")
     if not all(text.isprintable() for text in itertools.chain(metadata, *columns)):
@@ -231,6 +238,7 @@ def dots(kinds: Sequence[str]) -> bytes:
 
     The colours are those that the Projector itself gives the kinds, so that its legend fits.
     """
+    checks.enough("The number of points", len(kinds), 1, "pictures")
     palette = np.array([PALETTE[3 * at % len(PALETTE)] for at in range(len(PALETTE))])
     numbers = {kind: at for at, kind in enumerate(dict.fromkeys(kinds))}
     colour = np.array([numbers[kind] for kind in kinds]) % len(palette)
@@ -320,11 +328,15 @@ def logged(folder: Path, plugin: str) -> dict[str, list[np.ndarray]]:
 
     Raises:
         FileNotFoundError: there is no such folder.
+        ValueError: a file has records, but not of events.
     """
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
     accumulator = event_accumulator.EventAccumulator(str(folder), size_guidance={"tensors": 0})
-    accumulator.Reload()
+    try:
+        accumulator.Reload()
+    except DecodeError as error:
+        raise ValueError(f"The records in '{folder}' are not those of events: {error}.") from None
     return {
         tag: [tf.make_ndarray(event.tensor_proto) for event in accumulator.Tensors(tag)]
         for tag in accumulator.Tags()["tensors"]
@@ -383,6 +395,7 @@ class Stopwatch(keras.callbacks.Callback):
     @property
     def ratio(self) -> float:
         """The cost of a later epoch over the rest of that epoch, the median."""
+        checks.enough("The number of epochs", len(self.inside), 2, "later ones")
         later = slice(1, None)
         return float(np.median(np.divide(self.inside[later], self.outside[later])))
 

@@ -10,6 +10,8 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from ch07 import checks
+
 Logs = Mapping[str, float] | None
 
 
@@ -22,7 +24,7 @@ class StopAt(keras.callbacks.Callback):
         self.target = target
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if logs[self.monitor] >= self.target:
+        if checks.monitored(logs, self.monitor) >= self.target:
             self.model.stop_training = True
 
 
@@ -36,7 +38,8 @@ class BackToTheBest(keras.callbacks.Callback):
     """
 
     def __init__(self, path: Path, factor: float = 0.1):
-        """`path` ends in ".weights.h5"; the learning rate is multiplied by `factor`."""
+        """`path` ends in ".weights.h5"; the learning rate is multiplied by `factor`, 0 to 1."""
+        checks.between(0, 1, factor=factor)
         super().__init__()
         self.path = path
         self.factor = factor
@@ -48,8 +51,9 @@ class BackToTheBest(keras.callbacks.Callback):
         self.model.save_weights(self.path)  # to have some, should the first epoch end in NaN
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if logs["val_loss"] < self.best:  # NaN is not
-            self.best = logs["val_loss"]
+        loss = checks.monitored(logs, "val_loss")
+        if loss < self.best:  # NaN is not
+            self.best = loss
             self.model.save_weights(self.path)
         else:
             self.model.load_weights(self.path)
@@ -67,6 +71,7 @@ class Freeze(keras.callbacks.Callback):
 
     def __init__(self, layer: keras.layers.Layer, at: int, *, retrace: bool = True):
         """Without `retrace` the attribute is set and nothing else: the layer goes on learning."""
+        checks.whole(0, at=at)
         super().__init__()
         self.layer = layer
         self.at = at

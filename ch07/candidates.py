@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from ch07 import checks
 from ch07.lab import Run
 from ch07.synthetic import Task
 
@@ -34,6 +35,13 @@ def build(
         A model from features, (batch, features), to class, (batch, candidates, classes),
         probabilities.
     """
+    checks.enough("The number of candidates", len(widths), 1, "searches")
+    for width in widths:
+        checks.whole(widths=width)
+    checks.whole(features=features)
+    checks.whole(2, classes=classes)
+    if np.ndim(scales):
+        checks.shaped(f"{len(widths)}", scales=scales)
     count, units = len(widths), max(widths)
     # 1 / sqrt(width) for the units that a candidate has, 0 for those that it has not.
     kept = (np.arange(units) < np.reshape(widths, (-1, 1))) / np.sqrt(np.reshape(widths, (-1, 1)))
@@ -67,6 +75,8 @@ def train(
     Returns:
         Whether each is right about each test sample: (test samples, candidates).
     """
+
+    checks.shaped(f"{model.output_shape[1]}", rates=rates)
 
     def for_each(array):  # (n, classes) to (n, candidates, classes)
         return np.repeat(array[:, None], len(rates), axis=1)

@@ -154,6 +154,14 @@ SIGNS = {
 
 
 def examine(log_dir: Path) -> dict[str, float]:
-    """The number of each sign, by illness, in the logs of one training."""
+    """The number of each sign, by illness, in the logs of one training.
+
+    Raises:
+        FileNotFoundError: there are no logs.
+        ValueError: a tag is not among them, so they are not of the text classifier.
+    """
     logs = Logs.read(log_dir)
-    return {illness: sign.number(logs) for illness, sign in SIGNS.items()}
+    try:
+        return {illness: sign.number(logs) for illness, sign in SIGNS.items()}
+    except KeyError as error:
+        raise ValueError(f"The logs in '{log_dir}' have no {error}.") from None

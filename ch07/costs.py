@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from ch07 import checks
+
 
 def convolution_parameters(size: int, inputs: int, outputs: int, separable: bool) -> int:
     """The parameters of a two-dimensional convolution with bias, by formula.
@@ -18,6 +20,7 @@ def convolution_parameters(size: int, inputs: int, outputs: int, separable: bool
         inputs, outputs: its channels.
         separable: whether it is a depthwise convolution and a pointwise one after it.
     """
+    checks.whole(size=size, inputs=inputs, outputs=outputs)
     if separable:
         return size**2 * inputs + inputs * outputs + outputs
     return size**2 * inputs * outputs + outputs
@@ -31,8 +34,14 @@ def multiply_adds(model: keras.Model) -> int:
     activations and pools are not counted.
 
     Raises:
-        ValueError: the model has weights in a layer other than Dense, Conv2D or SeparableConv2D.
+        ValueError: the model has weights in a layer other than Dense, Conv2D or SeparableConv2D, a
+            layer that is called twice or not at all, has its channels first, or takes any size.
     """
+    if not model.built:
+        raise ValueError(f"'{model.name}' is not built, so its layers have no shapes.")
+    calls = {
+        of["config"]["name"]: of.get("inbound_nodes", [1]) for of in model.get_config()["layers"]
+    }
     total = 0
     for layer in model.layers:
         if isinstance(layer, layers.SeparableConv2D):
@@ -43,7 +52,11 @@ def multiply_adds(model: keras.Model) -> int:
             raise ValueError(f"The multiply-adds of a {type(layer).__name__} are not known here.")
         else:
             continue
-        positions = int(np.prod(layer.output.shape[1:-1]))  # 1 for a Dense layer on vectors
+        shape = layer.output.shape[1:-1]
+        first = getattr(layer, "data_format", "channels_last") == "channels_first"
+        if len(calls[layer.name]) != 1 or None in shape or first:
+            raise ValueError(f"The positions in the output of '{layer.name}' cannot be counted.")
+        positions = int(np.prod(shape))  # 1 for a Dense layer on vectors
         total += positions * sum(int(np.prod(kernel.shape)) for kernel in kernels)
     return total
 
@@ -56,6 +69,7 @@ def median_seconds(
     They take turns, so what else the machine does meets all of them. The first turn, which may
     trace, is not timed.
     """
+    checks.whole(repetitions=repetitions)
     seconds = {name: [] for name in jobs}
     for turn in range(repetitions + 1):
         for name, job in jobs.items():

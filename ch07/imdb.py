@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from ch07 import startup
+from ch07 import checks, startup
 from ch07.synthetic import Reviews, split
 
 # For the colours of the Projector; the words of the reviews come without kinds.
@@ -35,8 +35,11 @@ def reviews(
         length, words: max_len and max_features of the book; there are 88,584 words.
 
     Raises:
+        ValueError: a size is not a whole number from 1, or there are not that many `words`.
         startup.UsageError: they are neither in Keras's cache nor can they be fetched.
     """
+    checks.whole(train=train, test=test, length=length)
+    checks.whole(len(SPECIAL), words=words)
     chatty = keras.config.is_interactive_logging_enabled()
     keras.config.disable_interactive_logging()  # Keras reports the download on stdout
     try:
@@ -55,6 +58,7 @@ def reviews(
     review = keras.utils.pad_sequences([*texts, *more], length)  # int32; it keeps the last words
     good = np.concatenate([learned[1][:train], tested[1][:test]])[:, None].astype("float32")
     names = dict(enumerate(SPECIAL)) | {rank + 3: word for word, rank in ranks.items()}
+    checks.between(1, len(names), words=words)
     # Some words have an accent, a few are control characters, which no table can hold.
     plain = [names[n].encode("unicode_escape").decode("ascii") for n in range(words)]
     kinds = dict.fromkeys(POSITIVE, "positive") | dict.fromkeys(NEGATIVE, "negative")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from ch07 import scores
+from ch07 import checks, scores
 
 
 class Observer(keras.callbacks.Callback):
@@ -83,6 +83,8 @@ def moving_averages(statistics: np.ndarray, momentum: float) -> np.ndarray:
         statistics: mean and variance of each batch, (steps, 2, units).
         momentum: between 0 and 1.
     """
+    checks.shaped("steps, 2, units", statistics=statistics)
+    checks.between(0, 1, momentum=momentum)
     average = np.stack([np.zeros_like(statistics[0][0]), np.ones_like(statistics[0][1])])
     over_time = []
     for batch in statistics:
@@ -93,6 +95,9 @@ def moving_averages(statistics: np.ndarray, momentum: float) -> np.ndarray:
 
 def normalized(given: np.ndarray, layer: keras.layers.BatchNormalization) -> np.ndarray:
     """What `layer` should give at inference for `given`, (batch, units), by its averages."""
+    if not layer.built:
+        raise ValueError(f"The layer '{layer.name}' has no averages yet: build it first.")
+    checks.shaped(f"batch, {layer.moving_mean.shape[0]}", given=given)
     mean, variance, scale, shift = (
         weight.numpy().astype("float64")
         for weight in (layer.moving_mean, layer.moving_variance, layer.gamma, layer.beta)
@@ -101,7 +106,13 @@ def normalized(given: np.ndarray, layer: keras.layers.BatchNormalization) -> np.
 
 
 def difference(measured: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference, as a share of the largest number in `expected`."""
+    """The largest difference, as a share of the largest number in `expected`, not all zeros."""
+    if np.shape(measured) != np.shape(expected) or not np.any(expected):
+        raise ValueError(
+            f"A difference of {np.shape(measured)} from {np.shape(expected)} has no largest share: "
+            "the shapes have to agree, and a number other than 0 has to be expected."
+        )
+    checks.finite(measured=measured, expected=expected)
     return float(np.abs(measured - expected).max() / np.abs(expected).max())
 
 
@@ -117,6 +128,8 @@ def moved_by_neighbours(
         batch_size: of how many points a batch consists.
         training: call the model as in training, or as at inference.
     """
+    checks.whole(2, batch_size=batch_size)  # a neighbour
+    checks.enough("The number of points", len(points), 2 * batch_size, "two batches")
     one, other = points[:batch_size], points[batch_size : 2 * batch_size].copy()
     other[0] = one[0]
     told = [model(batch, training=training).numpy()[0] for batch in (one, other)]

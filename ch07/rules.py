@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ch07 import checks
+
 
 def waited(values: Sequence[float]) -> int:
     """How many epochs came after the best one; `values` are an accuracy, one for each epoch."""
+    checks.shaped("epochs", values=values)
     return len(values) - 1 - int(np.argmax(values))
 
 
@@ -19,6 +22,8 @@ def epochs_until_stop(values: Sequence[float], patience: int) -> int:
         values: an accuracy for each epoch of a training that was not stopped.
         patience: how many epochs in a row, 1 or more, may bring no value above the best so far.
     """
+    checks.shaped("epochs", values=values)
+    checks.whole(patience=patience)
     best = 0
     for epoch, value in enumerate(values):
         if value > values[best]:
@@ -46,13 +51,16 @@ def plateau_rates(
         min_delta: by how much a loss must be below the best one to be an improvement.
         cooldown: for how many epochs after a reduction there is none again, whatever they bring.
     """
-    rates, best, waited, resting = [], np.inf, 0, 0
+    checks.whole(patience=patience)
+    checks.whole(0, cooldown=cooldown)
+    checks.between(0, np.inf, rate=rate, factor=factor, min_delta=min_delta)
+    rates, best, waited, resting = [], None, 0, 0
     for loss in losses:
         # Keras keeps the rate in single precision and multiplies in double.
         rate = float(np.float32(rate))
         rates.append(rate)
         resting = max(resting - 1, 0)
-        if loss < best - min_delta:
+        if best is None or loss < best - min_delta:  # the first one is, even a NaN
             best, waited = loss, 0
         elif not resting:
             waited += 1

@@ -6,6 +6,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ch07 import checks
+
+
+def alike(predicted: np.ndarray, target: np.ndarray, form: str = "samples, outputs") -> None:
+    """Check that the two have the same shape, such as `form` says, and nothing but numbers.
+
+    Raises:
+        ValueError: they differ in shape, are empty, or have a NaN.
+    """
+    if np.shape(predicted) != np.shape(target):
+        raise ValueError(
+            f"Predictions {np.shape(predicted)} and targets {np.shape(target)} differ in shape."
+        )
+    checks.shaped(form, predicted=predicted, target=target)
+
 
 def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
     """The share of right answers.
@@ -14,10 +29,7 @@ def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
         predicted: probabilities, shape (n, classes), or (n, 1) for the second of two classes.
         target: of the same shape: one-hot rows, or 0 and 1.
     """
-    if predicted.shape != target.shape:
-        raise ValueError(
-            f"Predictions {predicted.shape} and targets {target.shape} differ in shape."
-        )
+    alike(predicted, target)
     if predicted.shape[1] == 1:
         return float(np.mean((predicted > 0.5) == (target > 0.5)))
     return float(np.mean(predicted.argmax(axis=1) == target.argmax(axis=1)))
@@ -25,35 +37,39 @@ def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
 
 def accuracies(predicted: np.ndarray, target: np.ndarray) -> list[float]:
     """The share of right answers for each of several yes-or-no questions: (n, questions) each."""
+    alike(predicted, target)
     return [accuracy(predicted[:, [n]], target[:, [n]]) for n in range(target.shape[1])]
 
 
 def shares(losses: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    """What each weighted loss contributes to their sum, by name."""
+    """What each weighted loss contributes to their sum, by name; the sum must be above 0."""
+    if losses.keys() != weights.keys():
+        raise ValueError(f"There are losses for {[*losses]} and weights for {[*weights]}.")
     total = sum(weights[name] * losses[name] for name in losses)
+    if not 0 < total < np.inf:
+        raise ValueError(f"The weighted losses add up to {total}, of which nothing has a share.")
     return {name: weights[name] * losses[name] / total for name in losses}
 
 
 def r2(predicted: np.ndarray, target: np.ndarray) -> float:
     """The share of the variance of `target` that is predicted: 1 is perfect, 0 is the mean's."""
-    if predicted.shape != target.shape:
-        raise ValueError(
-            f"Predictions {predicted.shape} and targets {target.shape} differ in shape."
-        )
+    alike(predicted, target)
+    if not np.var(target):
+        raise ValueError("target is the same for all samples: there is no variance to predict.")
     return float(1 - np.mean((predicted - target) ** 2) / np.var(target))
 
 
 def rmse(predicted: np.ndarray, target: np.ndarray) -> float:
     """The root of the mean squared error, in the unit of `target`."""
-    if predicted.shape != target.shape:
-        raise ValueError(
-            f"Predictions {predicted.shape} and targets {target.shape} differ in shape."
-        )
+    alike(predicted, target)
     return float(np.sqrt(np.mean((predicted - target) ** 2)))
 
 
 def precision_and_recall(found: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     """Of what was `found` (booleans) the share that is `true`; of what is true the share found."""
+    alike(found, true, "things")
+    if found.dtype != bool or true.dtype != bool or not true.any():
+        raise ValueError("found and true have to be booleans, and something has to be true.")
     hits = (found & true).sum()
     return float(hits / max(found.sum(), 1)), float(hits / true.sum())
 
@@ -63,12 +79,17 @@ def best_threshold(scores: np.ndarray, true: np.ndarray) -> float:
 
     Args:
         scores: shape (n,), higher for what is more likely true.
-        true: booleans, shape (n,).
+        true: booleans, shape (n,), not all of them False.
     """
+    alike(scores, true, "things")
+    if true.dtype != bool or not true.any():
+        raise ValueError("true has to be booleans, not all of them False.")
     order = np.argsort(-scores, kind="stable")
     hits = true[order].cumsum()
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + true.sum())
-    return float(scores[order][f1.argmax()])
+    # Equal scores are on the same side of every threshold.
+    last = np.append(np.diff(scores[order]) != 0, True)
+    return float(scores[order][np.where(last, f1, 0).argmax()])
 
 
 def same_kind_neighbours(vectors: np.ndarray, kinds: np.ndarray) -> float:
@@ -78,6 +99,10 @@ def same_kind_neighbours(vectors: np.ndarray, kinds: np.ndarray) -> float:
         vectors: (words, dimensions), none of them zero.
         kinds: (words,).
     """
+    checks.shaped("words, dimensions", vectors=vectors)
+    checks.enough("The number of words", len(vectors), 2, "neighbours")
+    if np.shape(kinds) != (len(vectors),) or not np.any(vectors, axis=1).all():
+        raise ValueError("Every word needs a kind, and a vector that is not zero.")
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     likeness = unit @ unit.T
     np.fill_diagonal(likeness, -np.inf)  # a word is not its own neighbour
@@ -91,8 +116,12 @@ def principal_components(vectors: np.ndarray, count: int = 3) -> tuple[np.ndarra
         vectors: (points, dimensions).
         count: how many components, the largest first.
     """
+    checks.shaped("points, dimensions", vectors=vectors)
+    checks.between(1, min(vectors.shape), count=checks.whole(count=count))
     centred = vectors - vectors.mean(axis=0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    if not sizes[0]:
+        raise ValueError("vectors are all the same: there is no variance to have a share of.")
     return left[:, :count] * sizes[:count], (sizes**2 / np.sum(sizes**2))[:count]
 
 
@@ -105,6 +134,9 @@ def told_by_mean(values: np.ndarray, kinds: np.ndarray) -> float:
     Args:
         values, kinds: (points,).
     """
+    checks.shaped("points", values=values)
+    if np.shape(kinds) != np.shape(values):
+        raise ValueError(f"{np.shape(kinds)} kinds for {np.shape(values)} points do not fit.")
     names = np.unique(kinds)
     means = np.array([values[kinds == name].mean() for name in names])
     told = names[np.abs(values[:, None] - means).argmin(axis=1)]

@@ -49,6 +49,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from ch07 import checks
 from ch07.startup import UsageError
 
 Choose = Callable[[Any], Mapping[str, Any]]
@@ -84,7 +85,7 @@ class Pruning(keras.callbacks.Callback):
         self.monitor = monitor
 
     def on_epoch_end(self, epoch, logs=None):
-        self.trial.report(float(logs[self.monitor]), epoch)
+        self.trial.report(float(checks.monitored(logs, self.monitor)), epoch)
         if self.trial.should_prune():
             raise optuna.TrialPruned
 
@@ -328,6 +329,7 @@ def open_study(
     Raises:
         UsageError: the database cannot be used, or the study is one of another search space.
     """
+    checks.whole(0, seed=seed)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=AT_RANDOM, n_warmup_steps=BEFORE_STOPPING)
     made = {"sampler": SeededByTrial(seed), "pruner": pruner, "study_name": name}
     if url is None:
@@ -512,6 +514,7 @@ def work(
         UsageError: the database fails.
         KeyboardInterrupt: the trial that was running is queued again.
     """
+    checks.whole(trials=trials)
     worker = Worker(study, choose, objective, trials, told, grace)
     with plain_errors(url) if url else contextlib.nullcontext():
         return worker.work(most)
@@ -669,6 +672,8 @@ def hyperopt(
     Raises:
         UsageError: Hyperopt is not installed.
     """
+    checks.whole(trials=trials)
+    checks.whole(0, seed=seed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its dependencies, while they are imported
@@ -798,7 +803,16 @@ def race(
         The best value so far of each search after each trial, (searches, trials): of those that
         learn from their trials, and of those that do not. The first trials of a pair, which are
         random in both, are the same, so that luck there helps neither.
+
+    Raises:
+        ValueError: `table` has a NaN, the axes are not as many as different names, or a number is
+            not a whole one.
     """
+    checks.whole(trials=trials, searches=searches)
+    checks.whole(0, seed=seed)
+    if np.ndim(table) != len(set(names)) or len(set(names)) != len(names) or not np.size(table):
+        raise ValueError(f"A table {np.shape(table)} does not have the axes {names}.")
+    checks.finite(table=table)
 
     def objective(trial: optuna.Trial) -> float:
         places = zip(names, table.shape, strict=True)

@@ -10,6 +10,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from ch07 import checks
+
 
 def coin_searches(
     rng: np.random.Generator, size: int, trials: int, repeats: int
@@ -26,6 +28,7 @@ def coin_searches(
         The validation and the test accuracies of the candidates, (repeats, trials) each; the test
         set is as large as can be, so the latter are 0.5.
     """
+    checks.whole(size=size, trials=trials, repeats=repeats)
     validation = rng.binomial(size, 0.5, (repeats, trials)) / size
     return validation, np.full_like(validation, 0.5)
 
@@ -46,8 +49,12 @@ def searches(
         order in which they are tried.
 
     Raises:
-        ValueError: `size` leaves no sample to test on.
+        ValueError: `size` leaves no sample to test on, or `right` is not of booleans.
     """
+    checks.whole(size=size, repeats=repeats)
+    checks.shaped("samples, candidates", right=right)
+    if right.dtype != bool:
+        raise ValueError(f"right is of {right.dtype}: booleans are needed.")
     samples, candidates = right.shape
     if size >= samples:
         raise ValueError(f"{size} of {samples} samples to validate on leave none to test on.")
@@ -69,6 +76,7 @@ def best_so_far(validation: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, n
         The best validation score of the first n trials, and the test score of that same candidate
         (the first one, where several are equal), for n from 1; (trials,) each, mean over repeats.
     """
+    checks.shaped("repeats, trials", validation=validation, test=test)
     best = np.maximum.accumulate(validation, axis=1)
     improved = np.diff(best, axis=1, prepend=-np.inf) > 0
     chosen = np.maximum.accumulate(improved * np.arange(validation.shape[1]), axis=1)
@@ -80,6 +88,7 @@ def expected_maximum(count: int) -> float:
 
     The integral of x n phi(x) Phi(x)^(n - 1), by the trapezoidal rule.
     """
+    checks.whole(count=count)
     x = np.linspace(-8.0, 8.0, 1601)
     below = np.array([NormalDist().cdf(value) for value in x])
     density = np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)

@@ -3,6 +3,8 @@
 Every generator is plain NumPy and takes a seed: the same seed gives the same data. What a model is
 tested on never occurs in what it is trained on. A ceiling is the score of the best reader possible,
 computed from how the data are made and not from any model.
+
+Sizes, seeds and shares that make no such data are refused with a ValueError.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
+from ch07 import checks
 
 Arrays = dict[str, np.ndarray]  # by the name of a model's input or output
 
@@ -24,8 +28,24 @@ class Task:
     test_targets: np.ndarray | Arrays
 
 
+def draws(seed: int, **sizes: int) -> np.random.Generator:
+    """Where a generator draws from: the same for the same seed.
+
+    Raises:
+        ValueError: `seed` is not a whole number from 0, or one of its `sizes` not one from 1.
+    """
+    checks.whole(0, seed=seed)
+    checks.whole(**sizes)
+    return np.random.default_rng(seed)
+
+
 def split(inputs: Arrays, targets: np.ndarray | Arrays, train: int) -> dict:
     """The fields of a `Task`: the first `train` samples for training, the others for testing."""
+    given = [*inputs.values(), *(targets.values() if isinstance(targets, dict) else [targets])]
+    lengths = sorted({len(array) for array in given})
+    checks.whole(train=train)
+    if len(lengths) > 1 or train >= lengths[0]:
+        raise ValueError(f"{train} samples to train on cannot be split off arrays of {lengths}.")
 
     def part(rows, of):
         return (
@@ -63,6 +83,7 @@ def split_in_three(inputs: Arrays, targets: np.ndarray, train: int, validation: 
 
 def distinct(rows, count):
     """The first `count` samples whose row occurs for the first time; rows: (samples, tokens)."""
+    checks.whole(count=count)
     _, first = np.unique(rows, axis=0, return_index=True)
     if len(first) < count:
         raise ValueError(f"only {len(first)} different samples, {count} are needed")
@@ -70,7 +91,10 @@ def distinct(rows, count):
 
 
 def one_hot(labels, classes):
-    """(n,) integers to (n, classes) float32."""
+    """Integers from 0 to classes - 1, (n,) or (n, steps), to float32 with an axis for classes."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels are not all whole numbers from 0 to {classes - 1}.")
     return np.eye(classes, dtype="float32")[labels]
 
 
@@ -83,7 +107,7 @@ def vector_classes(seed, train=1000, test=1000, features=64, classes=10):
     Signal: a vector is its class's prototype plus noise. Chance: 1 / classes. Ceiling: about 1.
     vector: (n, features). targets: (n, classes), one-hot.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, features=features, classes=classes)
     samples = train + test
     prototypes = rng.normal(size=(classes, features))
     labels = rng.permutation(np.arange(samples) % classes)
@@ -121,7 +145,17 @@ def questions(
     Ceilings: both inputs 1. The text alone leaves 3 topics that may be asked: 1/3. The question
     alone leaves 4 values: 1/4. Neither: 1/12.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(
+        seed,
+        train=train,
+        test=test,
+        topics=topics,
+        values=values,
+        filler=filler,
+        synonyms=synonyms,
+        question_length=question_length,
+    )
+    checks.whole(topics, text_length=text_length)  # a word for each topic
     total = 2 * (train + test)
     facts = topics * values
     text = rng.integers(1 + facts, 1 + facts + filler, (total, text_length))
@@ -171,6 +205,7 @@ class Garments(Task):
 
 def garment_price(brand, age, material, wear, effects):
     """Prices in hundreds of euros without noise; effects: "multiply" or "add" (the control)."""
+    checks.one_of(("multiply", "add"), effects=effects)
     if effects == "multiply":
         return UNIT_PRICE * BRAND[brand] * AGE[age] * MATERIAL[material] * WEAR[wear]
     return UNIT_PRICE * (BRAND[brand] + 5 * AGE[age] + 3 * MATERIAL[material] + 4 * WEAR[wear])
@@ -182,6 +217,7 @@ def garment_ceilings(noise, effects):
     "average" is the mean of the three best single-modality predictions, "best mix" the best linear
     combination of them (free weights and an intercept).
     """
+    checks.between(0, np.inf, noise=noise)
     brand, age, material, wear = (
         axis.ravel() for axis in np.meshgrid(range(4), range(6), range(4), range(4), indexing="ij")
     )
@@ -231,7 +267,10 @@ def garments(
     The effects multiply: holes in a silk coat cost more than holes in a cotton one.
     Chance: predicting the mean price has R2 = 0. Ceilings: `garment_ceilings`.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, block=block, filler=filler, synonyms=synonyms)
+    checks.between(0, np.inf, noise=noise)
+    checks.whole(2, words=words)  # one for the material, one for the condition
+    checks.whole(4 * block, block, size=size)  # 12 blocks may be worn
     total = train + test
     brand, material, wear = (rng.integers(4, size=total) for _ in range(3))
     age = rng.integers(6, size=total)
@@ -297,7 +336,8 @@ def posts(seed, train=4000, test=2000, length=20, mentions=4, filler=100):
     Ceilings: the posterior given the words, exact, since the words are independent given the
     targets.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, filler=filler, mentions=mentions)
+    checks.whole(3 * mentions, length=length)
     total = train + test
     age = rng.integers(AGE_WORDS, size=total)  # years above YOUNGEST
     income = rng.integers(INCOME_WORDS, size=total)
@@ -392,7 +432,10 @@ def phrases(
     The gender is known for 100 of 3,000 writers.
     Chance 0.5; ceiling 0.95, for who reads the trait without fault.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, mentions=mentions, pairs=pairs, filler=filler)
+    checks.whole(2 * mentions, length=length)
+    checks.between(0, 1, agreement=agreement)
+    checks.between(0, train, known=checks.whole(0, known=known))
     total = train + test
     trait = rng.integers(2, size=total)
     # A post is 4 phrases (two tokens each) and single filler words, in random order.
@@ -448,7 +491,8 @@ def scales(seed, train=1600, test=1000, size=16, echo=5):
 
     Chance 0.5 each. Ceiling: near 1, since second moments over the image tell each toss apart.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, size=size, echo=echo)
+    checks.between(1, size - 1, echo=echo)  # or nothing comes back
     samples = train + test
     targets = rng.integers(2, size=(samples, 3))
     colour, fine, coarse = (2.0 * targets - 1.0).T[..., None, None]  # -1 or 1, (samples, 1, 1)
@@ -478,7 +522,8 @@ def spirals(seed, train=2048, test=1000, turns=0.75):
     the gap. Easy on purpose, a straight line already tells 19 of 20 points right: what fails here
     fails at its depth and not at the task.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test)
+    checks.between(0, np.inf, turns=turns)
     samples = train + test
     side = rng.integers(2, size=samples)
     radius = np.sqrt(rng.uniform(0.1, 1.0, samples))
@@ -497,7 +542,7 @@ class Clusters(Task):
 
 def clusters(seed, train=2000, test=1000, features=16, classes=8):
     """Gaussian clouds around random centres (section 7.1.4). Chance: 1 / classes."""
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, features=features, classes=classes)
     centres = rng.standard_normal((classes, features))
     cloud = rng.integers(classes, size=train + test)
     points = centres[cloud] + rng.standard_normal((train + test, features))
@@ -514,7 +559,7 @@ def recall(seed, train=2000, test=500, steps=40, symbols=4):
     sequence: (n, steps, 2 * symbols), one-hot. targets: (n, symbols), one-hot. Chance 1 / symbols,
     ceiling 1; nothing but step 0 tells.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, steps=steps, symbols=symbols)
     samples = train + test
     answers = rng.integers(symbols, size=samples)
     tokens = symbols + rng.integers(symbols, size=(samples, steps))
@@ -615,7 +660,10 @@ def sentences(seed, train=8000, test=1000, queries=70, repeated=30):
     model learns "about the same thing", and finds too many duplicates in a list).
     The meanings of the test pairs and of the queries to search (40 of 120) never occur in training.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, queries=queries)
+    # There are 40 meanings to ask about, and as many of them at least as are asked twice.
+    checks.between(0, queries // 2, repeated=checks.whole(0, repeated=repeated))
+    checks.between(0, HELD_OUT + repeated, queries=queries)
     meanings = rng.permutation(_all_meanings())
     train_meanings, test_meanings = meanings[HELD_OUT:], meanings[:HELD_OUT]
     trained, trained_targets = _pairs(rng, train_meanings, train)
@@ -648,7 +696,8 @@ def stereo_pairs(seed, train=1000, test=1000, size=24, disparities=8, noise=0.1)
     cannot do better. Ceiling: 0. Every surface is drawn anew, so none occurs twice.
     left, right: (n, 24, 24, 1), mean about 0. targets: (n, 1) pixels.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, size=size, disparities=disparities)
+    checks.between(0, 1, noise=noise)
     pairs = train + test
     disparity = rng.permutation(np.arange(pairs) % disparities)
     width = size + disparities - 1
@@ -708,7 +757,16 @@ def reviews(
     nothing else tells; a toss where the sides are even.
     review: (n, length), the words at the end, where keras.utils.pad_sequences puts them.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(
+        seed,
+        train=train,
+        test=test,
+        opinion_words=opinion_words,
+        topic_words=topic_words,
+        filler=filler,
+    )
+    checks.whole(4, length=length)  # a quarter of it is one word
+    checks.between(0, 1, opinions=opinions, agreement=agreement)
     shape = (train + test, length)
     good = np.arange(train + test)[:, None] % 2  # (n, 1)
     topic = rng.integers(len(TOPICS), size=(train + test, 1))
@@ -768,7 +826,10 @@ def patterns(
     whose border the image goes on at the other side.
     Chance: 1 / classes. Ceiling: near 1, which who knows the patterns reaches (a test says so).
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test, channels=channels, classes=classes, count=count)
+    checks.whole(PATTERN, size=size)
+    checks.between(1, (size // PATTERN) ** 2, count=count)
+    checks.between(0, np.inf, strength=strength, noise=noise)
     samples = train + test
 
     def unit(values):
@@ -823,8 +884,10 @@ def gestures(seed, train=600, validation=300, test=3000, steps=24, noise=0.7):
     signal: (n, 24, 4) float32. targets: (n, 4), in the order swing swing, swing shake, shake swing,
     shake shake.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, validation=validation, test=test)
     samples = train + validation + test
+    checks.whole(13, steps=steps)  # two gestures with the largest gap
+    checks.between(1e-3, np.inf, noise=noise)  # the ceiling is divided by it
     shape = np.array([[-1.0, 0, 1, 0, -1], [1, -1, 0, 1, -1]])
     sensors = np.array([[1.0, 0.6, 0.0, -0.5], [-0.5, 0.0, 1.0, 0.7]])
     moves = 1.3 * shape[:, :, None] * sensors[:, None, :]  # (gestures, 5, 4)
@@ -878,7 +941,8 @@ def hidden_parity(seed, train=200, test=10000, features=20):
     Chance 0.5; ceiling about 0.73.
     features: (n, features). targets: (n, 2), one-hot.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, test=test)
+    checks.whole(2, features=features)  # those that are hidden
     samples = train + test
     corners = rng.choice([-1, 1], (samples, 2))
     hidden = rng.standard_normal((samples, features))
@@ -910,6 +974,10 @@ def cue_ceiling(agreement):
 
     Of every combination of cues, the likelier class is said.
     """
+    if not len(agreement):
+        raise ValueError("agreement is empty: a cue is needed.")
+    for share in agreement:
+        checks.between(0, 1, agreement=share)
     said = np.stack(np.meshgrid(*[[True, False]] * len(agreement)), axis=-1)  # of the class, or not
     right = np.where(said, agreement, 1 - np.asarray(agreement)).prod(axis=-1)
     wrong = np.where(said, 1 - np.asarray(agreement), agreement).prod(axis=-1)
@@ -929,7 +997,8 @@ def cue_sequences(seed, train=2000, validation=2000, test=8000, steps=24):
 
     The sum of a channel says nothing. Chance 0.5. Ceilings: CUES, and `cue_ceiling` for all four.
     """
-    rng = np.random.default_rng(seed)
+    rng = draws(seed, train=train, validation=validation, test=test)
+    checks.whole(4, 2, steps=steps)  # for the motif, and two halves
     samples, half = train + validation + test, steps // 2
     label = rng.integers(2, size=(samples, 1))
     points_at = np.where(rng.random((samples, len(CUES))) < list(CUES.values()), label, 1 - label)

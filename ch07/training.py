@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ch07 import scores
+from ch07 import checks, scores
 from ch07.synthetic import Task
 
 
@@ -31,7 +31,8 @@ def side_by_side(arms: Mapping[str, keras.Model]) -> keras.Model:
         an arm with one output, `arm_output` for each output of an arm with several.
 
     Raises:
-        ValueError: two arms share a weight, or give an input of the same name different shapes.
+        ValueError: two arms share a weight, or give an input of the same name different shapes,
+            or two outputs would have the same name, as those of arms "a" and "a_b" can.
     """
     weights = [id(weight) for model in arms.values() for weight in model.weights]
     if len(set(weights)) < len(weights):
@@ -51,7 +52,10 @@ def side_by_side(arms: Mapping[str, keras.Model]) -> keras.Model:
         # Sub-models of one model need names of their own, different from those of the inputs too.
         named = keras.Model(model.inputs, model.outputs, name=f"arm_{arm}")
         outputs += named([inputs[tensor.name] for tensor in model.inputs])
-    outputs = dict(zip(joint_outputs(arms), outputs, strict=True))
+    names = joint_outputs(arms)
+    if len(names) < len(outputs):
+        raise ValueError(f"Two outputs of the arms {[*arms]} would have the same name.")
+    outputs = dict(zip(names, outputs, strict=True))
     return keras.Model(inputs, outputs, name="side_by_side")
 
 
@@ -93,7 +97,12 @@ def train(
 
     Returns:
         The joint model. It is made of the arms, which are trained with it, and has the History.
+
+    Raises:
+        ValueError: a size is not a whole number from 1; an output has no loss, no targets or no
+            weight; or there are sample weights or metrics for something that is no output.
     """
+    checks.whole(epochs=epochs, batch_size=batch_size)
     model = side_by_side(arms)
     names = joint_outputs(arms)
     samples = len(next(iter(task.train.values())))
@@ -103,6 +112,18 @@ def train(
             return dict.fromkeys(names, given)
         return {name: given[output] for name, (_, output) in names.items() if output in given}
 
+    outputs = {output for _, output in names.values()}
+    for what, given in (("loss", loss), ("train_targets", task.train_targets)):
+        if isinstance(given, Mapping) and outputs - given.keys():
+            raise ValueError(f"{what} has nothing for {sorted(outputs - given.keys())}.")
+    for what, given in (("sample_weight", sample_weight), ("metrics", metrics)):
+        if given and given.keys() - outputs:
+            raise ValueError(
+                f"{what} has {sorted(given.keys() - outputs)}: no arm has that output."
+            )
+    for arm, output in names.values() if loss_weights else ():
+        if output not in loss_weights.get(arm, {}):
+            raise ValueError(f"loss_weights has none for the output '{output}' of arm '{arm}'.")
     weights = loss_weights and {n: loss_weights[arm][output] for n, (arm, output) in names.items()}
     model.compile(
         optimizer,
@@ -146,6 +167,9 @@ def feed(task: Task, batch_size: int = 32) -> dict:
 
     The test samples are the validation data: the lessons on callbacks judge no model.
     """
+    checks.whole(batch_size=batch_size)
+    if len(task.train) != 1:
+        raise ValueError(f"The task has the inputs {[*task.train]}: one is needed.")
     (train,), (test,) = task.train.values(), task.test.values()
     return {
         "x": train,
@@ -201,7 +225,8 @@ class Accuracy(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         told = self.model(self.samples, training=False).numpy()
-        logs["val_accuracy"] = scores.accuracy(told, self.targets)
+        # A NaN, of a training that has diverged, counts as in Keras: as saying the first class.
+        logs["val_accuracy"] = scores.accuracy(np.nan_to_num(told), self.targets)
 
 
 class Progress(keras.callbacks.Callback):

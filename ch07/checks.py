@@ -1,0 +1,112 @@
+"""What the functions of the house refuse at their door: one sentence, with the name and the value.
+
+What Keras or NumPy would refuse in words of their own is left to them.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+
+def whole(least: int = 1, step: int = 1, /, **given: int) -> int:
+    """Check that all of `given` are whole numbers from `least`, and multiples of `step`.
+
+    Returns:
+        The last of them.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, value in given.items():
+        known = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if not known or value < least or value % step:
+            kind = f"multiple of {step}" if step > 1 else "whole number"
+            raise ValueError(f"{name} is {value!r}: a {kind} from {least} is needed.")
+    return value
+
+
+def between(low: float, high: float, /, **given: float) -> None:
+    """Check that all of `given` are numbers from `low` to `high`, neither NaN nor infinite.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, value in given.items():
+        known = isinstance(value, numbers.Real) and bool(np.isfinite(value))
+        if not known or not low <= value <= high:
+            raise ValueError(f"{name} is {value!r}: a number from {low} to {high} is needed.")
+
+
+def one_of(known: Collection[str], /, **given: str) -> str:
+    """Check that all of `given` are among the `known`.
+
+    Returns:
+        The last of them.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, value in given.items():
+        if value not in list(known):
+            raise ValueError(f"{name} is {value!r}: it has to be one of {', '.join(known)}.")
+    return value
+
+
+def enough(name: str, value: int, least: int, reason: str) -> None:
+    """Check that `value` is `least` or more, as it has to be for the `reason`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value < least:
+        raise ValueError(f"{name} is {value}: {reason} need {least} or more.")
+
+
+def shaped(form: str, /, **given: np.ndarray) -> None:
+    """Check that all of `given` are arrays of finite numbers with the axes of `form`, none empty.
+
+    Args:
+        form: names of axes, such as "samples, members". An axis of the same name has the same
+            length in all of them; one that is a number has that length.
+        given: the arrays.
+
+    Raises:
+        ValueError: one is not.
+    """
+    axes, lengths = form.split(", "), {}
+    for name, array in given.items():
+        shape = np.shape(array)
+        if len(shape) != len(axes) or 0 in shape:
+            raise ValueError(f"{name} has the shape {shape}: ({form}) is needed, none of them 0.")
+        for axis, length in zip(axes, shape, strict=True):
+            known = int(axis) if axis.isdigit() else lengths.setdefault(axis, length)
+            if length != known:
+                raise ValueError(f"{name} has the shape {shape}: {known} {axis} are needed.")
+        finite(**{name: array})
+
+
+def finite(**given: np.ndarray) -> None:
+    """Check that all of `given` are arrays without a NaN or an infinity.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, array in given.items():
+        if np.asarray(array).dtype.kind not in "biuf":
+            raise ValueError(f"{name} is of {np.asarray(array).dtype}: numbers are needed.")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} has a NaN or an infinity.")
+
+
+def monitored(logs: Mapping[str, float], monitor: str) -> float:
+    """What `logs` have of the `monitor`, as Keras gives them to a callback.
+
+    Raises:
+        ValueError: nothing of that name was logged.
+    """
+    if monitor not in logs:
+        raise ValueError(f"monitor is {monitor!r}, which is not among {', '.join(logs)}.")
+    return logs[monitor]
