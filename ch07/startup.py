@@ -6,12 +6,16 @@ the syntax of Python 3.8: a reader whose Python is too old should get a sentence
 Every obstacle that a reader can remove ends in one sentence on stderr and exit status 2.
 """
 
+import _thread
+import atexit
 import contextlib
 import faulthandler
 import json
 import logging
+import multiprocessing
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +44,33 @@ def refusal(error):
     """Print `error` as argparse prints a bad argument; returns the exit status, 2."""
     print("%s: error: %s" % (Path(sys.argv[0]).name, error), file=sys.stderr)
     return 2
+
+
+def interrupted(kind, error, trace):
+    """What sys.excepthook does: Ctrl-C, wherever it comes, ends a program with one line and 130."""
+    if not issubclass(kind, KeyboardInterrupt) or hasattr(sys, "ps1"):  # ps1: a Python console
+        sys.__excepthook__(kind, error, trace)
+        return
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # a pipe closed, no console
+        if not multiprocessing.parent_process():  # which says it for its children
+            print("Interrupted.", file=sys.stderr)
+        sys.stdout.flush()
+    os._exit(130)  # Python itself would end by the signal
+
+
+def interrupted_while_tidying(unraisable):
+    """What sys.unraisablehook does: Ctrl-C that came while Python deleted an object comes again."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main()  # or it would be printed and forgotten
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def hear_interrupts():
+    """Let Ctrl-C end a program without a traceback from here on, imports included."""
+    if sys.excepthook is sys.__excepthook__:  # a debugger, or a notebook, has one of its own
+        sys.excepthook = interrupted
+        sys.unraisablehook = interrupted_while_tidying
 
 
 def check_python(version=sys.version_info):
@@ -165,6 +196,7 @@ def load_keras():
 
 def prepare():
     """Check Python, packages and backends, then load Keras; leave with status 2 if one fails."""
+    hear_interrupts()
     for stream in (sys.stdout, sys.stderr):
         # A path with Chinese characters must not end a run on a console that lacks them.
         if hasattr(stream, "reconfigure"):
@@ -177,9 +209,8 @@ def prepare():
         load_keras()
     except UsageError as error:
         sys.exit(refusal(error))
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        sys.exit(130)
+    # Registered last, so the first to run at the exit: what is left then is TensorFlow's tidying.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 prepare()
