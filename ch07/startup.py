@@ -18,6 +18,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def interrupted(kind, error, trace):
 def interrupted_while_tidying(unraisable):
     """What sys.unraisablehook does: Ctrl-C that came while Python deleted an object comes again."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _thread.interrupt_main()  # or it would be printed and forgotten
+        # Or it would be printed and forgotten. Later, since here it would only be so again.
+        threading.Timer(0.05, _thread.interrupt_main).start()
     else:
         sys.__unraisablehook__(unraisable)
 
