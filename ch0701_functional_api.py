@@ -12,12 +12,14 @@ data are smaller. The models of a comparison are trained side by side, on the sa
 
 from __future__ import annotations
 
-from ch07 import checks, figures, lab, probes, scores, synthetic  # first: checks installation
+from ch07 import lab  # first: it checks the installation
 
 # isort: split
 import keras
 import numpy as np
 from keras import layers
+
+from ch07 import checks, figures, probes, scores, synthetic
 
 section = lab.Section("7.1", "The Keras functional API")
 

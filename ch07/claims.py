@@ -95,6 +95,11 @@ def json_number(value: float) -> float | str:
     return float(value) if math.isfinite(value) else str(float(value))
 
 
+def machine() -> str:
+    """The kind of machine that this is, as records name it."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
 class Record:
     """The claims of one run, kept in `folder`/claims.json and, for good, below `folder`/claims/.
 
@@ -137,7 +142,7 @@ class Record:
             "seed": seed,
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "machine": machine(),
             "packages": dict(packages),
             "took": dict(took),
         }

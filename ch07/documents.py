@@ -30,8 +30,11 @@ from ch07.files import write_aside
 HOME = Path(__file__).resolve().parent
 ROOT = HOME.parent
 SCRIPTS = sorted(path.stem for path in ROOT.glob("ch07[0-9][0-9]_*.py"))
+EXERCISES = sorted(path.stem for path in ROOT.glob("exercises/ch07[0-9][0-9]_*.py"))
 CLAIM_COLUMNS = ("claim", "bound", "median", "lowest", "highest", "held")
 EVIDENCE = HOME / "evidence.json"
+BENCHMARKS = ROOT / "benchmarks" / "record.json"
+MATRIX = ROOT / "tests" / "matrix.json"
 WORDS = HOME / "words"  # of what is generated, in Chinese; sources are in English and in ASCII
 DOCUMENTS = {  # by language
     "en": [ROOT / "README.md", HOME / "README.md"],
@@ -43,7 +46,7 @@ NUMBER = re.compile(r"<!--(\w+): ([^|]*?)(?: \| (.*?))?-->(.*?)<!--/-->")
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson of a script, as its source says.
+    """A lesson of a script, or an exercise, as its source says.
 
     Attributes:
         program: the name of its module.
@@ -53,6 +56,8 @@ class Lesson:
         summary: it looks at the claims of the whole section.
         listings: of the book, such as "7.1 and 7.2"; empty where they have no number.
         models: the builders and classes of the script that it uses, with their lines.
+        of, why: of an exercise, the name of its lesson, and what explains the answer.
+        question: the docstring, on one line.
     """
 
     program: str
@@ -64,6 +69,9 @@ class Lesson:
     summary: bool
     listings: str
     models: tuple[tuple[str, int], ...]
+    of: str
+    why: str
+    question: str
 
 
 def names_in(node: ast.AST) -> Iterator[str]:
@@ -88,10 +96,19 @@ def models_of(function: ast.AST, known: dict[str, ast.AST]) -> list[str]:
     ]
 
 
+def constants(call: ast.Call) -> tuple[list[str], dict[str, str | bool]]:
+    """The arguments of a `call`: by place, of a name its last part, and by name."""
+    values = [
+        argument.attr if isinstance(argument, ast.Attribute) else ast.literal_eval(argument)
+        for argument in call.args
+    ]
+    return values, {key.arg: ast.literal_eval(key.value) for key in call.keywords}
+
+
 @functools.cache
 def lessons(program: str) -> tuple[Lesson, ...]:
-    """The lessons of a script, in their order."""
-    path = ROOT / f"{program}.py"
+    """The lessons of a script, or the exercises of a module of them, in their order."""
+    path = (ROOT / "exercises" if program in EXERCISES else ROOT) / f"{program}.py"
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     cells = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.startswith("# %%")]
@@ -100,17 +117,30 @@ def lessons(program: str) -> tuple[Lesson, ...]:
     found = []
     for function in known.values():
         for call in function.decorator_list:
-            if not isinstance(call, ast.Call) or getattr(call.func, "attr", "") != "lesson":
+            kind = getattr(call.func, "attr", "") if isinstance(call, ast.Call) else ""
+            if kind not in ("lesson", "exercise"):
                 continue
-            number, title = (ast.literal_eval(value) for value in call.args)
-            summary = any(key.arg == "summary" for key in call.keywords)
+            values, options = constants(call)
+            of = values.pop(0) if kind == "exercise" else ""
+            number, title = values
             cell = next(line for n, line in reversed(cells) if n < function.lineno)
             listings = re.search(r"\(listings? (.*)\)", cell)
-            models = models_of(function, known)
-            lines = tuple((name, known[name].lineno) for name in models)
-            place = (program, path, call.lineno, function.name)
-            of_book = listings[1] if listings else ""
-            found.append(Lesson(*place, number, title, summary, of_book, lines))
+            found.append(
+                Lesson(
+                    program=program,
+                    path=path,
+                    line=call.lineno,
+                    name=function.name,
+                    number=number,
+                    title=title,
+                    summary=options.get("summary", False),
+                    listings=listings[1] if listings else "",
+                    models=tuple((n, known[n].lineno) for n in models_of(function, known)),
+                    of=of,
+                    why=options.get("why", ""),
+                    question=" ".join((ast.get_docstring(function) or "").split()),
+                )
+            )
     return tuple(found)
 
 
@@ -163,8 +193,8 @@ class Page:
     # Looking things up
 
     def lesson(self, name: str) -> Lesson:
-        """The lesson of that name; a wrap-up is named after its script too."""
-        for program in SCRIPTS:
+        """The lesson, or the exercise, of that name; a wrap-up is named after its script too."""
+        for program in (*SCRIPTS, *EXERCISES):
             for one in lessons(program):
                 if name in (one.name, f"{program}_{one.name}") and not (
                     one.summary and name == one.name
@@ -289,6 +319,42 @@ class Page:
         lines += [table_row(self.claim_cells(lesson.program, row)) for row in self.claims(lesson)]
         return "\n".join(lines)
 
+    def exercises(self, name: str) -> str:
+        """The exercises to a lesson, each with its answer folded away."""
+        lesson = self.lesson(name)
+        program = f"{lesson.program.partition('_')[0]}_exercises"
+        command = f"python -m exercises.{program} {lesson.number}"
+        lines = [f"**{self.words['predict']}** (`{command}`)", ""]
+        own = [exercise for exercise in lessons(program) if exercise.of == lesson.name]
+        for place, exercise in enumerate(own, start=1):
+            link = self.link(self.told(exercise, "lessons"), exercise.path, exercise.line)
+            question = self.told(exercise, "questions")
+            lines += [
+                self.words["exercise"].format(place, link, question),
+                "",
+                f"   <details><summary>{self.words['answer']}</summary>",
+                "",
+            ]
+            lines += [f"   - {self.answer(program, row)}" for row in self.claims(exercise)]
+            lines += ["", f"   {self.told(exercise, 'why')}", "", "   </details>", ""]
+        return "\n".join(lines).rstrip()
+
+    def answer(self, program: str, row: dict) -> str:
+        """A claim of an exercise in words."""
+        low, median, high = (number(row[key]) for key in ("low", "median", "high"))
+        among = self.words["range"].format(low, high) if low != high else ""
+        held = self.words["of"].format(row["held"], row["of"])
+        held = self.words["but_held"].format(held) if row["held"] < row["of"] else ""
+        sentence, bound = self.sentence(program, row), self.bound(row)
+        return self.words["answered"].format(sentence, median, among, bound, held)
+
+    def told(self, exercise: Lesson, kind: str) -> str:
+        """The title ("lessons"), the question or the why of an exercise."""
+        english = {"lessons": exercise.title, "questions": exercise.question, "why": exercise.why}
+        if self.language == "en":
+            return english[kind]
+        return self.translated(exercise.program, kind, exercise.name)
+
     def table(self, program: str) -> str:
         """All claims of a script over the seeds, below a line on when and where it ran."""
         evidence = read(EVIDENCE)[program]
@@ -312,6 +378,47 @@ class Page:
         ]
         return "\n".join(lines)
 
+    def benchmarks(self) -> str:
+        """What was measured of speed, and of each lesson."""
+        record = read(BENCHMARKS)
+        columns = ("measured", "bound", "median", "lowest", "highest", "kept")
+        lines = [
+            self.words["benchmarks"].format(n=record["repetitions"], **self.provenance(record)),
+            "",
+            table_row(self.words[name] for name in columns),
+            "|---|---|---:|---:|---:|---|",
+        ]
+        for row in record["claims"]:
+            numbers = [number(row[key]) for key in ("median", "low", "high")]
+            kept = self.words["yes" if row["holds"] else "no"]
+            sentence = self.sentence("benchmarks", row)
+            lines.append(table_row([sentence, self.bound(row), *numbers, kept]))
+        columns = ("lesson_name", "imports", "bare", "as_printed")
+        lines += [
+            "",
+            f"<details><summary>{self.words['each_lesson']}</summary>",
+            "",
+            table_row(self.words[name] for name in columns),
+            "|---|---:|---:|---:|",
+        ]
+        for of in record["lessons"]:
+            ways = [number(of[way]["median"]) if way in of else "" for way in ("bare", "printed")]
+            name = f"`{of['lesson']}`"
+            lines.append(table_row([name, number(of["imports"]["median"]), *ways]))
+        return "\n".join([*lines, "", "</details>"])
+
+    def matrix(self) -> str:
+        """On which Pythons and packages the tests have run, and how that ended."""
+        columns = ("python", "packages", "outcome", "date")
+        lines = [table_row(self.words[name] for name in columns), "|---|---|---|---|"]
+        for row in read(MATRIX).values():
+            versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
+            packages = f"{self.words[row['packages']]}: {versions}"
+            lines.append(
+                table_row([row["python"], packages, self.words["tests"].format(**row), row["date"]])
+            )
+        return "\n".join(lines)
+
     def provenance(self, record: dict) -> dict[str, str]:
         """When and on what something was measured."""
         return {
@@ -328,7 +435,10 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "overview": Page.overview,
     "lesson": Page.source,
     "claims": Page.claim_table,
+    "exercises": Page.exercises,
     "table": Page.table,
+    "benchmarks": Page.benchmarks,
+    "matrix": Page.matrix,
 }
 
 

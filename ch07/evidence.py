@@ -1,8 +1,9 @@
 """Every claim over many seeds: ``python -m ch07.evidence``.
 
-Runs the numbered scripts as programs, once for each seed, and gathers their claims.json files into
-``evidence.json``: for each claim the median, the range, and in how many seeds it held. The bounds
-of the claims come from here, and so does every number in the documents (`ch07.documents`).
+Runs the numbered scripts and the solutions of the exercises as programs, once for each seed, and
+gathers their claims.json files into ``evidence.json``: for each claim the median, the range, and in
+how many seeds it held. The bounds of the claims come from here, and so does every number in the
+documents (`ch07.documents`).
 
 A run that was interrupted goes on where it was: what a program gave with a seed is kept in
 my_evidence, and is taken from there as long as neither the program nor ch07 nor a package changes.
@@ -11,6 +12,7 @@ my_evidence, and is taken from there as long as neither the program nor ch07 nor
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import platform
@@ -27,7 +29,7 @@ from ch07.files import write_aside
 
 HOME = Path(__file__).resolve().parent
 ROOT = HOME.parent
-PROGRAMS = documents.SCRIPTS
+PROGRAMS = [*documents.SCRIPTS, *documents.EXERCISES]
 PATH = HOME / "evidence.json"
 KEPT = HOME / "my_evidence"
 PACKAGES = ("tensorflow", "keras", "numpy", "optuna")  # what the numbers depend on
@@ -36,9 +38,15 @@ SEEDS = 10  # with ten, a claim that fails in a fifth of all seeds is caught nin
 MOST_WORKERS = 4  # each takes all cores as it is, and up to 1.5 GB
 
 
+def command(program: str) -> list[str]:
+    """How a program is started, in the folder of the project."""
+    return ["-m", f"exercises.{program}"] if program in documents.EXERCISES else [f"{program}.py"]
+
+
 def fingerprint(program: str) -> str:
     """A text that changes with whatever the numbers of `program` depend on."""
-    sources = {ROOT / f"{program}.py"}
+    # Exercises import their script, whose name begins alike.
+    sources = {*ROOT.glob(f"{program[:6]}_*.py"), *ROOT.glob(f"exercises/{program}.py")}
     sources |= {path for path in HOME.glob("*.py") if path.stem not in TELLERS}
     versions = [f"{name} {metadata.version(name)}" for name in PACKAGES]
     digest = hashlib.sha256(repr([platform.python_version(), *versions]).encode())
@@ -56,7 +64,8 @@ def run_program(program: str, seed: int, output: Path) -> dict:
     record = output / "my_figures" / program / "claims.json"
     record.unlink(missing_ok=True)
     done = subprocess.run(
-        [sys.executable, ROOT / f"{program}.py", "--seed", str(seed), "--output", output],
+        [sys.executable, *command(program), "--seed", str(seed), "--output", output],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         errors="replace",
@@ -67,6 +76,11 @@ def run_program(program: str, seed: int, output: Path) -> dict:
     return json.loads(record.read_text(encoding="utf-8"))
 
 
+def seal(state: str, record: dict) -> str:
+    """A text that changes with the fingerprint `state`, and with any bit of a `record`."""
+    return hashlib.sha256(f"{state} {json.dumps(record)}".encode()).hexdigest()
+
+
 def recorded(program: str, seed: int, kept: Path, fresh: bool = False) -> dict:
     """What `program` gives with `seed`: from an earlier run if nothing has changed since.
 
@@ -75,13 +89,14 @@ def recorded(program: str, seed: int, kept: Path, fresh: bool = False) -> dict:
     """
     path = kept / f"seed-{seed}" / f"{program}.json"
     state = fingerprint(program)
-    if path.exists() and not fresh:
+    # Broken or not ours, it is run again.
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(path.read_text(encoding="utf-8"))
-        if known["fingerprint"] == state:
+        if known["seal"] == seal(state, known["record"]) and not fresh:
             return known["record"]
     path.parent.mkdir(parents=True, exist_ok=True)
     record = run_program(program, seed, path.parent)
-    write_aside(path, json.dumps({"fingerprint": state, "record": record}).encode())
+    write_aside(path, json.dumps({"seal": seal(state, record), "record": record}).encode())
     return record
 
 

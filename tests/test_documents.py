@@ -55,7 +55,7 @@ def test_tables_and_numbers_are_those_of_the_evidence(page):
 
 
 def test_the_evidence_and_the_readme_have_every_script():
-    assert set(EVIDENCE) == set(documents.SCRIPTS)
+    assert set(EVIDENCE) == {*documents.SCRIPTS, *documents.EXERCISES}
     shown = re.findall(r"<!-- table (\w+) -->", text(ROOT / "README.md"))
     assert shown == documents.SCRIPTS
 
@@ -144,11 +144,12 @@ def test_the_tables_of_both_languages_have_the_same_shape_and_numbers(english, c
 @pytest.mark.parametrize("script", NOTED)
 def test_every_lesson_of_a_section_has_its_code_and_its_claims(script):
     for path in (ENGLISH, CHINESE):
-        marks = re.findall(r"<!-- (lesson|claims) (\w+) -->", text(path))
+        marks = re.findall(r"<!-- (lesson|claims|exercises) (\w+) -->", text(path))
         for lesson in documents.lessons(script):
             name = f"{script}_{lesson.name}" if lesson.summary else lesson.name
             assert ("lesson", name) in marks
-            assert lesson.summary or ("claims", name) in marks
+            for block in () if lesson.summary else ("claims", "exercises"):
+                assert (block, name) in marks
 
 
 @pytest.mark.parametrize("script", NOTED)
