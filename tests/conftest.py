@@ -29,12 +29,35 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def unshared(*options: str) -> list[str]:
+    """What to put before a command for namespaces of its own; nothing where that is not possible.
+
+    Made by Linux's unshare, as a user who is root there and nowhere else: `--net` has no network
+    at all, `--mount` can mount what nobody else sees.
+    """
+    command = ["unshare", "--map-root-user", *options]
+    try:
+        return (
+            command
+            if subprocess.run([*command, "true"], capture_output=True).returncode == 0
+            else []
+        )
+    except OSError:
+        return []
+
+
+OFFLINE = unshared("--net")
+
+
 class Finished:
-    """A script that has run: its console, its exit status, its folder of pictures, its record."""
+    """A script that has run: its console, its exit status, its folder of pictures, its record.
+
+    It had no network, if that can be: nothing but --imdb may need one.
+    """
 
     def __init__(self, script: str, output: Path, *arguments: str):
         self.process = subprocess.run(
-            [sys.executable, ROOT / f"{script}.py", "--output", output, *arguments],
+            [*OFFLINE, sys.executable, ROOT / f"{script}.py", "--output", output, *arguments],
             capture_output=True,
             cwd=output,
         )
