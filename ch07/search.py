@@ -26,6 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ch07.startup import UsageError  # before Keras: a process of a search may begin here
+
+# isort: split
 import keras
 import numpy as np
 import optuna
@@ -50,7 +53,6 @@ from rich.live import Live
 from rich.text import Text
 
 from ch07 import checks
-from ch07.startup import UsageError
 
 Choose = Callable[[Any], Mapping[str, Any]]
 Objective = Callable[[Any], float]
