@@ -1057,30 +1057,6 @@ def diversity(
     return figure
 
 
-def benchmarks(throughput: Mapping[str, float], milliseconds: Mapping[str, float]) -> Figure:
-    """The throughput of each lesson beside a bare loop, over how long an epoch of that takes.
-
-    Args:
-        throughput: the share of what a bare loop reaches, by lesson.
-        milliseconds: of a bare epoch, by lesson.
-    """
-
-    def draw(axes: Axes) -> None:
-        for lesson, share in throughput.items():
-            axes.plot(milliseconds[lesson], share, color=BLUE, marker="o", linestyle="none")
-        axes.axhline(0.8, color=ORANGE, linestyle="--", label="bound")
-        axes.set(
-            xscale="log",
-            xlabel="an epoch of a bare loop (ms, log scale)",
-            ylabel="throughput of the script / of a bare loop",
-            title="The fixed cost of an epoch of fit",
-            ylim=(0, None),
-        )
-        axes.legend()
-
-    return row(draw)
-
-
 def interactive() -> bool:
     """Whether the backend that Matplotlib chose has a screen to draw on."""
     backend = plt.get_backend().lower()

@@ -34,7 +34,7 @@ CHATTER = re.compile(
 )
 
 
-took = {}  # seconds: what the speed of a run is compared with (`benchmarks`)
+took = {}  # seconds: what the speed of a run is compared with
 
 
 class UsageError(Exception):
