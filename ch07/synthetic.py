@@ -887,7 +887,7 @@ def gestures(seed, train=600, validation=300, test=3000, steps=24, noise=0.7):
     rng = draws(seed, train=train, validation=validation, test=test)
     samples = train + validation + test
     checks.whole(13, steps=steps)  # two gestures with the largest gap
-    checks.between(1e-3, np.inf, noise=noise)  # the ceiling is divided by it
+    checks.between(1e-6, np.inf, noise=noise)  # the ceiling is divided by it
     shape = np.array([[-1.0, 0, 1, 0, -1], [1, -1, 0, 1, -1]])
     sensors = np.array([[1.0, 0.6, 0.0, -0.5], [-0.5, 0.0, 1.0, 0.7]])
     moves = 1.3 * shape[:, :, None] * sensors[:, None, :]  # (gestures, 5, 4)
