@@ -147,7 +147,14 @@ class SeededByTrial(optuna.samplers.BaseSampler):
 
 
 class Storage(optuna.storages.RDBStorage):
-    """Optuna's storage, with a heart that goes on when it misses a beat."""
+    """Optuna's storage, with a heart that goes on when it misses a beat, and beats first."""
+
+    def set_trial_user_attr(self, trial_id, key, value):
+        # Killed between BEGUN and the first beat, a worker would look alive for ever: to Optuna,
+        # which goes by beats, and to `Worker.bury`, which goes by BEGUN.
+        if key == BEGUN:
+            super().record_heartbeat(trial_id)
+        super().set_trial_user_attr(trial_id, key, value)
 
     def record_heartbeat(self, trial_id):
         # It runs in a thread: an error would end the thread, and a traceback the reader's calm.

@@ -18,6 +18,7 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ import optuna
 import tensorflow  # noqa: F401 -- for the forks
 
 DEATHS = 20
+PATIENCE = 120  # seconds after which a fork that hangs ends itself
 EPOCHS = 12
 TRIALS = 30
 FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
@@ -127,10 +129,13 @@ class Search:
 
     def found(self, folder: Path) -> dict:
         path = folder / "search.db"
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
         try:
-            trials = optuna.load_study(study_name="killed", storage=f"sqlite:///{path}").trials
-        except (KeyError, RuntimeError):  # killed before the study was there
+            trials = optuna.load_study(study_name="killed", storage=storage).trials
+        except KeyError:  # killed before the study was there
             trials = []
+        finally:
+            storage.engine.dispose()  # the next fork must not have it open too
         ended = [[t.number, t.params, t.value] for t in trials if t.state in FINISHED]
         running = sum(t.state == optuna.trial.TrialState.RUNNING for t in trials)
         # Of SQLite's own: a journal is there if it was killed while it wrote, and is rolled back.
@@ -188,9 +193,16 @@ def read_logs(folder: Path, pipe) -> None:
     pipe.send(None)
 
 
+def patiently(target: Callable, *arguments) -> None:
+    """Run `target`, and die if it hangs."""
+    signal.alarm(PATIENCE)
+    target(*arguments)
+
+
 def forked(target: Callable, *arguments) -> multiprocessing.Process:
     """A fork that runs `target`."""
-    process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
+    given = (target, *arguments)
+    process = multiprocessing.get_context("fork").Process(target=patiently, args=given)
     process.start()
     return process
 
@@ -237,6 +249,7 @@ def main(job, folder: Path) -> None:
         logs.rename(places[-1] / "undisturbed")
         ours, theirs = multiprocessing.get_context("fork").Pipe()
         reader = forked(read_logs, places[-1], theirs)
+        theirs.close()  # so that a reader that dies is an end to what is received
         while (line := ours.recv()) is not None:
             tell(kind="logs", **line)
         reader.join()

@@ -145,6 +145,15 @@ def test_a_worker_that_died_before_its_first_heartbeat_is_buried(tmp_path):
     assert [t.state for t in study.trials] == [FAIL, COMPLETE]
 
 
+def test_a_worker_that_died_right_after_it_began_is_buried(tmp_path):
+    study = open_file(tmp_path, heartbeat=1, grace=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study.ask().set_user_attr(search.BEGUN, 0)  # and no thread with a heart
+    assert search.work(study, choose, value, 1, grace=0.1)
+    assert [t.state for t in study.trials] == [FAIL, COMPLETE]
+
+
 def test_pruning_reports_and_stops():
     study = search.open_study(None, "tested", 0, choose)
     trial = study.ask()
