@@ -309,3 +309,10 @@ def test_every_lesson_says_in_a_line_what_it_puts_to_the_test():
     for lesson in script.section.lessons:
         assert 20 < len(lesson.experiment.__doc__) < 100
         assert "\n" not in lesson.experiment.__doc__
+
+
+def test_a_deep_model_that_diverges_is_a_result_and_no_error(tmp_path):
+    # With this seed the 40 layers with shortcuts end in NaN.
+    run = Finished("ch0701_functional_api", tmp_path, "7.1.4", "--seed", "4")
+    assert (run.process.returncode, run.process.stderr) == (0, b"")
+    assert any(claim["lesson"] == "residual_depth" for claim in run.record["claims"])
