@@ -504,7 +504,7 @@ def residual_depth(run):
     # Plain SGD: Adam divides each gradient by its size, and so hides how small it has become.
     optimizer = keras.optimizers.SGD(0.03)
     told = run.train(arms, spirals, "binary_crossentropy", optimizer, epochs=20, batch_size=32)
-    # 40 layers may diverge: a model that answers NaN says "no" to everything.
+    # 40 layers may diverge. A NaN counts as in Keras: as saying the first class.
     answers = {arm: np.nan_to_num(told[arm]) for arm in arms}
     reached = {arm: scores.accuracy(answers[arm], spirals.test_targets) for arm in arms}
 

@@ -8,9 +8,10 @@ import matplotlib.image
 import numpy as np
 import pytest
 from conftest import Finished
+from rich.console import Console
 
 import ch0701_functional_api as script
-from ch07 import diagram
+from ch07 import diagram, lab
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = json.loads((ROOT / "ch07/evidence.json").read_text(encoding="utf-8"))[script.__name__]
@@ -316,3 +317,17 @@ def test_a_deep_model_that_diverges_is_a_result_and_no_error(tmp_path):
     run = Finished("ch0701_functional_api", tmp_path, "7.1.4", "--seed", "4")
     assert (run.process.returncode, run.process.stderr) == (0, b"")
     assert any(claim["lesson"] == "residual_depth" for claim in run.record["claims"])
+
+
+def test_a_model_that_answers_nan_says_no_to_everything(tmp_path, monkeypatch):
+    def diverged(run, arms, data, *arguments, **options):
+        return {arm: np.full_like(data.test_targets, np.nan, dtype="float32") for arm in arms}
+
+    monkeypatch.setattr(lab.Run, "train", diverged)
+    (lesson,) = (one for one in script.section.lessons if one.name == "residual_depth")
+    run = lab.Run(0, tmp_path, tmp_path, console=Console(quiet=True))
+    script.section.teach(lesson, run)
+    targets = script.synthetic.spirals(0).test_targets
+    (claim,) = (one for one in run.claims if one.sentence == "20 layers with shortcuts")
+    assert claim.value == pytest.approx(np.mean(targets == 0))
+    assert not claim.holds
