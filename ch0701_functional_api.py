@@ -504,9 +504,9 @@ def residual_depth(run):
     # Plain SGD: Adam divides each gradient by its size, and so hides how small it has become.
     optimizer = keras.optimizers.SGD(0.03)
     told = run.train(arms, spirals, "binary_crossentropy", optimizer, epochs=20, batch_size=32)
-    # 40 layers may diverge. A NaN counts as in Keras: as saying the first class.
-    answers = {arm: np.nan_to_num(told[arm]) for arm in arms}
-    reached = {arm: scores.accuracy(answers[arm], spirals.test_targets) for arm in arms}
+    target = spirals.test_targets
+    # 40 layers may diverge.
+    reached = {arm: scores.accuracy_as_in_keras(told[arm], target) for arm in arms}
 
     shallow = abs(reached["residual_4"] - reached["plain_4"])
     gains = {depth: reached[f"residual_{depth}"] - reached[f"plain_{depth}"] for depth in depths}

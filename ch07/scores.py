@@ -35,6 +35,11 @@ def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
     return float(np.mean(predicted.argmax(axis=1) == target.argmax(axis=1)))
 
 
+def accuracy_as_in_keras(predicted: np.ndarray, target: np.ndarray) -> float:
+    """`accuracy` of a model that may have diverged: as in Keras, NaN says the first class."""
+    return accuracy(np.nan_to_num(predicted), target)
+
+
 def accuracies(predicted: np.ndarray, target: np.ndarray) -> list[float]:
     """The share of right answers for each of several yes-or-no questions: (n, questions) each."""
     alike(predicted, target)

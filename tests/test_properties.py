@@ -173,6 +173,8 @@ def test_an_accuracy_is_a_share_whatever_the_order(pair, random):
     alone = scores.accuracies(predicted, target)
     columns = zip(predicted.T, target.T, strict=True)
     assert alone == [np.mean((p > 0.5) == (t > 0.5)) for p, t in columns]
+    assert scores.accuracy_as_in_keras(predicted, target) == told
+    refused(scores.accuracy_as_in_keras, predicted, target[:-1])
     scores.alike(predicted, target)
     for score in (scores.accuracy, scores.accuracies, scores.r2, scores.rmse, scores.alike):
         for bad in misfits(predicted, target):

@@ -15,6 +15,16 @@ def test_accuracy_of_classes_and_of_yes_or_no():
     assert scores.accuracies(told, np.array([[1, 0], [0, 1], [0, 0], [0, 1]])) == [0.75, 1.0]
 
 
+@pytest.mark.parametrize("metric", ["CategoricalAccuracy", "BinaryAccuracy"])
+def test_a_model_that_has_diverged_is_right_as_often_as_keras_says(metric):
+    columns = slice(None) if metric == "CategoricalAccuracy" else slice(1, None)
+    told = np.array([[np.nan, np.nan], [np.nan, np.nan], [0.9, 0.1], [0.2, 0.8]])[:, columns]
+    target = np.eye(2)[[0, 1, 1, 1], columns].reshape(4, -1)
+    counted = getattr(keras.metrics, metric)()
+    counted.update_state(target, told)
+    assert scores.accuracy_as_in_keras(told, target) == float(counted.result()) == 0.5
+
+
 @pytest.mark.parametrize("score", [scores.accuracy, scores.r2, scores.rmse])
 def test_shapes_must_agree(score):
     with pytest.raises(ValueError, match="differ in shape"):
