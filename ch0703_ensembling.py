@@ -115,17 +115,8 @@ def batch_normalization(run):
         callbacks=[observer, run.progress("momentum 0.99 | 0.9")],
     )  # fmt: skip
 
-    layer = observer.layers["default"]
-    batches = np.array(observer.statistics["default"])  # (steps, mean and variance, units)
-    by_layer = np.array(observer.averages["default"])
-    by_hand = normalization.moving_averages(batches, momenta["default"])
-    apart = normalization.difference(by_layer, by_hand)
-    plain = normalization.difference(by_layer[-1], batches.mean(axis=0))
-    some = observer.before["default"](points[:batch_size]).numpy()
-    expected = normalization.normalized(some, layer)
-    inference = normalization.difference(layer(some, training=False).numpy(), expected)
-    of_batch = normalization.difference(layer(some, training=True).numpy(), expected)
-    to_layer = keras.Model(arms["default"].input, layer.output)
+    layer = observer.by_hand("default", momenta["default"])
+    to_layer = keras.Model(arms["default"].input, observer.layers["default"].output)
     apart_at_inference, apart_in_training = (
         normalization.moved_by_neighbours(to_layer, points, batch_size, mode)
         for mode in (False, True)
@@ -143,12 +134,12 @@ def batch_normalization(run):
     unit = "averages"
     run.claim("The convolution, by channels, keeps", averages, unit, exactly=32, by_rows=62)
     # Both computed in 24 bits, by 240 sums of 100 numbers: some ten times their last bit.
-    unit, versus = "of the largest", {"plain_mean": plain}
-    run.claim("Moving averages and those by hand differ by", apart, unit, at_most=1e-5, **versus)
-    versus = {"in_training": of_batch}
-    run.claim(
-        "At inference, they give by hand the same to", inference, unit, at_most=1e-5, **versus
-    )
+    unit, versus = "of the largest", {"plain_mean": layer.plain}
+    sentence = "Moving averages and those by hand differ by"
+    run.claim(sentence, layer.apart, unit, at_most=1e-5, **versus)
+    sentence = "At inference, they give by hand the same to"
+    versus = {"in_training": layer.in_training}
+    run.claim(sentence, layer.at_inference, unit, at_most=1e-5, **versus)
     unit = "standard deviations"
     sentence = "Other neighbours in training move a point by"
     run.claim(sentence, apart_in_training, unit, at_least=0.05)
@@ -159,11 +150,11 @@ def batch_normalization(run):
     run.claim(sentence, gaps["default"], unit, at_least=0.05, **versus)
     run.claim("After an epoch, evaluated at 0.9 costs", abs(gaps["quick"]), unit, at_most=0.02)
     run.claim("Settled, evaluated at 0.99 differs by", at_the_end, unit, at_most=0.02)
-    unit_drawn = batches[:, 0].mean(axis=0).argmax()
+    largest = layer.by_hand[-1, 0].argmax()  # the mean of this unit is drawn
     run.picture(
         figures.batch_normalization(
-            by_layer[:, 0, unit_drawn],
-            by_hand[:, 0, unit_drawn],
+            layer.by_layer[:, 0, largest],
+            layer.by_hand[:, 0, largest],
             trained,
             {str(momenta[arm]): curve for arm, curve in evaluated.items()},
         )
@@ -203,9 +194,7 @@ def normalized_depth(run):
         rewind()
         model.optimizer.learning_rate = rate
         progress = run.progress(f"learning rate {rate:g}")
-        model.fit(
-            clouds.train, wanted, epochs=6, batch_size=50, verbose=0, callbacks=[progress]
-        )  # fmt: skip
+        model.fit(clouds.train, wanted, epochs=6, batch_size=50, verbose=0, callbacks=[progress])
         told, learned = (probes.outputs(model, of) for of in (clouds.test, clouds.train))
         for arm in arms:
             reached[arm].append(scores.accuracy(told[arm], clouds.test_targets))
@@ -358,26 +347,14 @@ def separable_or_not(run):
         for budget, filters in by_budget.items()
     }
     told = run.train(
-        arms,
-        images,
-        "categorical_crossentropy",
-        keras.optimizers.Adam(0.01),
-        epochs=15,
-        batch_size=50,
-        label="twelve small convnets",
-    )
-    reached = {
-        data: {
-            kind: {
-                budget: scores.accuracy(
-                    told[f"{data}_{kind}_{budget}"], images.test_targets[f"class_{data}"]
-                )
-                for budget in by_budget
-            }
-            for kind, by_budget in FILTERS.items()
-        }
-        for data in images.train
-    }
+        arms, images, "categorical_crossentropy", keras.optimizers.Adam(0.01),
+        epochs=15, batch_size=50, label="twelve small convnets",
+    )  # fmt: skip
+    reached = {data: {kind: {} for kind in FILTERS} for data in images.train}
+    for arm, answers in told.items():
+        data, kind, budget = arm.split("_")
+        target = images.test_targets[f"class_{data}"]
+        reached[data][kind][int(budget)] = scores.accuracy(answers, target)
 
     def gain(data, budget):
         return reached[data]["separable"][budget] - reached[data]["plain"][budget]
@@ -440,11 +417,8 @@ def build_small_xception(name, filters=36, blocks=4, residual=True, normalize=Tr
 def small_xception(run):
     """With all three patterns six epochs are enough; with one of them taken out, they are not."""
     images = synthetic.patterns(run.seed)
-    images = dataclasses.replace(
-        images,
-        train={"tangled": images.train["tangled"]},
-        test={"tangled": images.test["tangled"]},
-    )
+    tangled = {part: {"tangled": getattr(images, part)["tangled"]} for part in ("train", "test")}
+    images = dataclasses.replace(images, **tangled)
     arms = {
         "all": build_small_xception("all"),
         "no_residual": build_small_xception("no_residual", residual=False),
@@ -454,14 +428,8 @@ def small_xception(run):
     }
     # Down to 0 within the 180 steps: at a constant rate the last of them decide by luck.
     rate = keras.optimizers.schedules.CosineDecay(0.03, 180)
-    told = run.train(
-        arms,
-        images,
-        "categorical_crossentropy",
-        keras.optimizers.SGD(rate, momentum=0.9),
-        epochs=6,
-        batch_size=50,
-    )
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+    told = run.train(arms, images, "categorical_crossentropy", optimizer, epochs=6, batch_size=50)
     target = images.test_targets["class_tangled"]
     reached = {arm: scores.accuracy(told[arm], target) for arm in arms}
     loses = {arm: reached["all"] - value for arm, value in reached.items()}

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from ch07 import checks, scores
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """A BatchNormalization beside the same by hand; differences as `difference` has them.
+
+    Attributes:
+        by_layer, by_hand: the moving averages after each step, (steps, 2, units).
+        apart: by how much the two differ.
+        plain: by how much the averages of the layer differ, in the end, from the plain mean of
+            mean and variance over all batches.
+        at_inference, in_training: by how much what the layer gives differs from the formula with
+            its moving averages.
+    """
+
+    by_layer: np.ndarray
+    by_hand: np.ndarray
+    apart: float
+    plain: float
+    at_inference: float
+    in_training: float
 
 
 class Observer(keras.callbacks.Callback):
@@ -71,6 +93,27 @@ class Observer(keras.callbacks.Callback):
             # Called as in training, the model has moved its averages.
             for weight, value in zip(model.non_trainable_variables, kept, strict=True):
                 weight.assign(value)
+
+    def by_hand(self, name: str, momentum: float) -> ByHand:
+        """The layer of the model `name` after the training beside what it should be.
+
+        `momentum` is that of the layer. What it gives is looked at on the first batch.
+        """
+        layer, batches = self.layers[name], np.array(self.statistics[name])
+        by_layer, expected = np.array(self.averages[name]), moving_averages(batches, momentum)
+        given = self.before[name](self.points[: self.batch_size]).numpy()
+        formula = normalized(given, layer)
+        at_inference, in_training = (
+            difference(layer(given, training=mode).numpy(), formula) for mode in (False, True)
+        )
+        return ByHand(
+            by_layer,
+            expected,
+            difference(by_layer, expected),
+            difference(by_layer[-1], batches.mean(axis=0)),
+            at_inference,
+            in_training,
+        )
 
 
 def moving_averages(statistics: np.ndarray, momentum: float) -> np.ndarray:

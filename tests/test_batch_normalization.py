@@ -92,6 +92,13 @@ def test_the_observer_sees_each_batch_and_leaves_the_averages_alone():
     by_hand = normalization.moving_averages(np.array(observer.statistics["arm"]), 0.5)
     np.testing.assert_allclose(observer.averages["arm"], by_hand, rtol=1e-5, atol=1e-6)
 
+    told = observer.by_hand("arm", 0.5)
+    np.testing.assert_array_equal(told.by_hand, by_hand)
+    np.testing.assert_array_equal(told.by_layer, observer.averages["arm"])
+    assert max(told.apart, told.at_inference) < 1e-5
+    assert min(told.plain, told.in_training) > 0.1
+    assert observer.by_hand("arm", 0.6).apart > 0.1
+
     before = layer.moving_mean.numpy()
     observer.on_epoch_end(0)
     np.testing.assert_array_equal(layer.moving_mean, before)

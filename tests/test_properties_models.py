@@ -132,6 +132,13 @@ def test_an_observer_sees_each_batch_before_the_step(seed, batch_size):
     before = model.get_weights()
     observer.on_epoch_end(0)
     assert all(map(np.array_equal, before, model.get_weights()))
+    model(batch, training=True)
+    observer.on_train_batch_end(1)
+    told = observer.by_hand("one", 0.99)
+    assert isinstance(told, normalization.ByHand)
+    assert told.by_layer.shape == told.by_hand.shape == (1, 2, 3)
+    assert max(told.apart, told.at_inference) < 1e-4
+    refused(observer.by_hand, "one", 1.5, match="momentum")
     refused(normalization.Observer, {"one": model}, "other", data, targets, batch_size)
 
 
