@@ -292,7 +292,8 @@ def open_storage(url: str, heartbeat: int, grace: int, locked: int) -> Storage:
     dialect = parsed.get_dialect()
     if dialect.name == "sqlite":
         check_file(parsed)
-        options = {"connect_args": {"timeout": locked}}
+        # Each connection is closed after its use: none keeps the file open.
+        options = {"connect_args": {"timeout": locked}, "poolclass": sqlalchemy.NullPool}
     elif dialect.driver in ("psycopg2", "psycopg", "mysqldb", "pymysql"):
         options["connect_args"] = {"connect_timeout": UNREACHABLE}
     for tries in range(10):

@@ -14,6 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from ch07 import startup  # before Keras, as in the scripts
 
 # isort: split
+import optuna
+import sqlalchemy
+
 from ch07 import search
 
 TIMES = {"heartbeat": 1, "grace": 2}
@@ -21,6 +24,12 @@ TIMES = {"heartbeat": 1, "grace": 2}
 
 def choose(trial):
     return {"x": trial.suggest_float("x", 0.0, 1.0), "n": trial.suggest_int("n", 1, 3)}
+
+
+def stored(url, name="tested"):
+    """The study `name` in a database, to which no connection is left open."""
+    storage = optuna.storages.RDBStorage(url, {"poolclass": sqlalchemy.NullPool})
+    return optuna.load_study(study_name=name, storage=storage)
 
 
 def process_number(trial):

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy
 from conftest import ROOT, until
 from rich.console import Console
-from searching import choose, process_number
+from searching import choose, process_number, stored
 
 from ch07 import search
 from ch07.startup import UsageError
@@ -46,7 +46,7 @@ def running(folder, process):
 
 
 def study_in(folder):
-    return optuna.load_study(study_name="tested", storage=f"sqlite:///{folder / 'search.db'}")
+    return stored(f"sqlite:///{folder / 'search.db'}")
 
 
 def trials_of(folder, *states):
@@ -373,7 +373,7 @@ class Searching:
         return found
 
     def trials(self):
-        return optuna.load_study(study_name="7.3.2, seed 0", storage=self.url).trials
+        return stored(self.url, "7.3.2, seed 0").trials
 
 
 @pytest.fixture

@@ -14,10 +14,9 @@ import time
 from pathlib import Path
 
 import keras
-import optuna
 import pytest
 from conftest import OFFLINE, ROOT, unshared
-from searching import choose
+from searching import choose, stored
 from test_lab import accuracy, record, run, section
 
 from ch07 import evidence, search
@@ -303,7 +302,7 @@ def test_a_study_that_is_damaged_is_refused_or_searched_on_and_never_a_traceback
     with sqlite3.connect(path) as file:
         assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     file.close()
-    assert len(optuna.load_study(study_name="tested", storage=url).trials) == 5
+    assert len(stored(url).trials) == 5
 
 
 # Time, and others
