@@ -43,6 +43,14 @@ def test_sources_are_ascii(path):
     assert path.read_bytes().isascii()
 
 
+@pytest.mark.parametrize("path", SOURCES, **ids)
+def test_a_file_can_be_imported_on_every_operating_system(path):
+    of_one = {"fcntl", "grp", "msvcrt", "pty", "pwd", "resource", "termios", "tty", "winreg"}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            assert not of_one & set(ast.unparse(node).replace(",", "").split())
+
+
 @pytest.mark.parametrize("path", [*SCRIPTS, ROOT / "ch07/startup.py"], **ids)
 def test_an_old_python_can_read_the_files_it_meets_before_it_is_turned_away(path):
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))

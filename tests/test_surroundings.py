@@ -3,7 +3,6 @@
 import ast
 import json
 import os
-import pty
 import random
 import re
 import shutil
@@ -146,7 +145,7 @@ def test_a_pipe_closed_early_leaves_no_traceback(lines, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX")
 def test_a_terminal_is_given_back_with_its_cursor(tmp_path):
-    ours, theirs = pty.openpty()
+    ours, theirs = os.openpty()
     process = subprocess.Popen(
         [sys.executable, SCRIPT, LESSON, "--output", tmp_path],
         stdin=theirs,
