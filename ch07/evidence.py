@@ -15,10 +15,12 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib import metadata
@@ -55,25 +57,38 @@ def fingerprint(program: str) -> str:
     return digest.hexdigest()
 
 
+def timed_run(arguments: Sequence[object]) -> tuple[subprocess.CompletedProcess, float]:
+    """Run Python in the folder of the project; gives how that ended, and its seconds."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=os.environ | {"KERAS_BACKEND": "tensorflow"},  # for `import keras`
+    )
+    return done, time.perf_counter() - started
+
+
 def run_program(program: str, seed: int, output: Path) -> dict:
     """Run one program with one seed; returns what its claims.json says.
+
+    Under "processes" it has in addition the seconds that the program took, and those of
+    ``python -c "import keras"`` right before it.
 
     Raises:
         RuntimeError: the program ended before its last lesson; the text is what it printed.
     """
     record = output / "my_figures" / program / "claims.json"
     record.unlink(missing_ok=True)
-    done = subprocess.run(
-        [sys.executable, *command(program), "--seed", str(seed), "--output", output],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+    _, unit = timed_run(["-c", "import keras"])
+    done, took = timed_run([*command(program), "--seed", seed, "--output", output])
     # 1 is a claim that does not hold, which is a result and leaves stderr empty, or a traceback.
     if done.returncode not in (0, 1) or done.stderr or not record.exists():
         raise RuntimeError(f"{program} --seed {seed} ended with {done.returncode}: {done.stderr}")
-    return json.loads(record.read_text(encoding="utf-8"))
+    processes = {"import keras": unit, "program": took}
+    return json.loads(record.read_text(encoding="utf-8")) | {"processes": processes}
 
 
 def seal(state: str, record: dict) -> str:
@@ -106,11 +121,16 @@ def spread(values: Iterable[float | str]) -> dict[str, float]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
-def timings(runs: Sequence[dict]) -> dict[str, list[tuple[float, dict]]]:
-    """The seconds of each lesson in every run, and under "" those of the whole run."""
-    named = {name: [(run["seconds"][name], run) for run in runs] for name in runs[0]["seconds"]}
-    whole = [(sum(run["seconds"].values()) + run["took"]["import keras"], run) for run in runs]
-    return named | {"": whole}
+def in_imports(records: Sequence[dict]) -> dict[str, dict[str, float]]:
+    """How long each lesson takes in imports of Keras, and under "" the whole program."""
+    found = {}
+    for name in ("", *records[0]["run"]["seconds"]):
+        found[name] = spread(
+            (record["run"]["seconds"] | {"": record["processes"]["program"]})[name]
+            / record["processes"]["import keras"]
+            for record in records
+        )
+    return found
 
 
 def gather(records: Sequence[dict]) -> dict:
@@ -146,11 +166,7 @@ def gather(records: Sequence[dict]) -> dict:
         "seconds": {
             name: spread(run["seconds"][name] for run in runs) for name in runs[0]["seconds"]
         },
-        # Each lesson, and all of them, in imports of Keras by the same process.
-        "imports": {
-            name: spread(seconds / run["took"]["import keras"] for seconds, run in of_runs)
-            for name, of_runs in timings(runs).items()
-        },
+        "imports": in_imports(records),
         "claims": claims,
     }
 
