@@ -33,6 +33,8 @@ SCRIPTS = sorted(path.stem for path in ROOT.glob("ch07[0-9][0-9]_*.py"))
 EXERCISES = sorted(path.stem for path in ROOT.glob("exercises/ch07[0-9][0-9]_*.py"))
 CLAIM_COLUMNS = ("claim", "bound", "median", "lowest", "highest", "held")
 EVIDENCE = HOME / "evidence.json"
+BENCHMARKS = ROOT / "benchmarks" / "record.json"
+MATRIX = ROOT / "tests" / "matrix.json"
 WORDS = HOME / "words"  # of what is generated, in Chinese; sources are in English and in ASCII
 DOCUMENTS = {  # by language
     "en": [ROOT / "README.md", HOME / "README.md"],
@@ -376,6 +378,50 @@ class Page:
         ]
         return "\n".join(lines)
 
+    def benchmarks(self) -> str:
+        """What was measured of speed, and of each lesson."""
+        record = read(BENCHMARKS)
+        columns = ("measured", "bound", "median", "lowest", "highest", "kept")
+        lines = [
+            self.words["benchmarks"].format(n=record["repetitions"], **self.provenance(record)),
+            "",
+            table_row(self.words[name] for name in columns),
+            "|---|---|---:|---:|---:|---|",
+        ]
+        for row in record["claims"]:
+            numbers = [number(row[key]) for key in ("median", "low", "high")]
+            kept = self.words["yes" if row["holds"] else "no"]
+            sentence = self.sentence("benchmarks", row)
+            lines.append(table_row([sentence, self.bound(row), *numbers, kept]))
+        columns = ("lesson_name", "imports", "bare", "as_printed")
+        lines += [
+            "",
+            f"<details><summary>{self.words['each_lesson']}</summary>",
+            "",
+            table_row(self.words[name] for name in columns),
+            "|---|---:|---:|---:|",
+        ]
+        for of in record["lessons"]:
+            ways = [number(of[way]["median"]) if way in of else "" for way in ("bare", "printed")]
+            name = f"`{of['lesson']}`"
+            lines.append(table_row([name, number(of["imports"]["median"]), *ways]))
+        summary = f"<details><summary>{self.words['profile']}</summary>"
+        lines += ["", "</details>", "", summary, "", "```text"]
+        lines += [f"{share:.2f}  {place}" for place, share in record["profile"].items()]
+        return "\n".join([*lines, "```", "", "</details>"])
+
+    def matrix(self) -> str:
+        """On which Pythons and packages the tests have run, and how that ended."""
+        columns = ("python", "packages", "outcome", "date")
+        lines = [table_row(self.words[name] for name in columns), "|---|---|---|---|"]
+        for row in read(MATRIX).values():
+            versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
+            packages = f"{self.words[row['packages']]}: {versions}"
+            lines.append(
+                table_row([row["python"], packages, self.words["tests"].format(**row), row["date"]])
+            )
+        return "\n".join(lines)
+
     def provenance(self, record: dict) -> dict[str, str]:
         """When and on what something was measured."""
         return {
@@ -394,6 +440,8 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "claims": Page.claim_table,
     "exercises": Page.exercises,
     "table": Page.table,
+    "benchmarks": Page.benchmarks,
+    "matrix": Page.matrix,
 }
 
 

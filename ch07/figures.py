@@ -1057,6 +1057,35 @@ def diversity(
     return figure
 
 
+def benchmarks(throughput: Sequence[float], seconds: Sequence[float], fixed: float) -> Figure:
+    """The throughput of each lesson beside a bare loop, over how long an epoch of that takes.
+
+    Args:
+        throughput: the share of what a bare loop reaches, for each lesson.
+        seconds: of a bare epoch, for each lesson.
+        fixed: seconds that an epoch of `fit` takes more; the curve is what would follow from that.
+    """
+    bare = np.geomspace(min(seconds), max(seconds), 100)
+
+    def draw(axes: Axes) -> None:
+        axes.plot(
+            1000 * bare, bare / (bare + fixed), color=BLACK, linestyle=":", label="if that were all"
+        )
+        points = {"marker": "o", "linestyle": "none", "label": "main model of a lesson"}
+        axes.plot(1000 * np.array(seconds), throughput, color=BLUE, **points)
+        axes.axhline(0.8, color=ORANGE, linestyle="--", label="bound")
+        axes.set(
+            xscale="log",
+            xlabel="an epoch of a bare loop (ms, log scale)",
+            ylabel="throughput of the script / of a bare loop",
+            title=f"An epoch of fit in 7.1.1 costs {1000 * fixed:.0f} ms more",
+            ylim=(0, None),
+        )
+        axes.legend()
+
+    return row(draw)
+
+
 def interactive() -> bool:
     """Whether the backend that Matplotlib chose has a screen to draw on."""
     backend = plt.get_backend().lower()

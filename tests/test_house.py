@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(ROOT.glob("ch07[0-9][0-9]_*.py"))
-FOLDERS = ("ch07", "exercises", "tests")
+FOLDERS = ("benchmarks", "ch07", "exercises", "tests")
 SOURCES = sorted([*SCRIPTS, *(path for name in FOLDERS for path in ROOT.glob(f"{name}/*.py"))])
 ids = {"ids": lambda path: path.name}
 

@@ -355,7 +355,7 @@ def test_two_scripts_at_once_share_an_output(tmp_path):
 
 SOURCES = [
     *SCRIPTS,
-    *(p for d in ("ch07", "exercises") for p in (ROOT / d).glob("*.py")),
+    *(p for d in ("benchmarks", "ch07", "exercises") for p in (ROOT / d).glob("*.py")),
 ]
 
 

@@ -1,0 +1,1 @@
+"""How close the scripts come to what the machine can do: ``python -m benchmarks``."""
