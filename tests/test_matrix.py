@@ -1,0 +1,60 @@
+"""The matrix finds the Pythons that are there, and its record is of what is supported."""
+
+import json
+import sys
+from pathlib import Path
+
+import matrix
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from ch07 import documents
+
+REQUIREMENTS = (documents.ROOT / "requirements.txt").read_text(encoding="utf-8")
+BOUNDS = {
+    requirement.name: requirement.specifier
+    for requirement in (
+        Requirement(line.split("#")[0]) for line in REQUIREMENTS.splitlines() if line[:1].isalpha()
+    )
+}
+
+
+def test_the_lowest_versions_are_those_that_the_requirements_admit():
+    pinned = [Requirement(line) for line in matrix.lowest(REQUIREMENTS)]
+    assert {one.name for one in pinned} == BOUNDS.keys()
+    for one in pinned:
+        (version,) = (Version(clause.version) for clause in one.specifier)
+        assert BOUNDS[one.name].contains(version)
+        assert {clause.operator for clause in one.specifier} == {"=="}
+        assert all(Version(clause.version) == version for clause in BOUNDS[one.name])
+
+
+def test_a_python_is_known_by_what_it_says_of_itself(tmp_path):
+    assert matrix.version(sys.executable) == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert matrix.version(tmp_path / "python3.11") == ""
+    assert matrix.version(Path(tmp_path.anchor)) == ""
+
+
+def test_pythons_that_are_given_come_before_those_on_the_path(monkeypatch):
+    pythons = {"mine": "3.12", "python3.12": "3.12", "python3.13": "3.13", "python3.11": ""}
+    pythons["old"] = "3.9"
+    monkeypatch.setattr(matrix, "version", lambda python: pythons[str(python)])
+    monkeypatch.setattr(matrix.shutil, "which", lambda name: name if name in pythons else None)
+    found = matrix.interpreters([Path("mine"), Path("old")])
+    assert found == {"3.12": "mine", "3.13": "python3.13"}
+
+
+def test_the_record_of_the_matrix_is_whole_and_nothing_failed():
+    record = json.loads(documents.MATRIX.read_text(encoding="utf-8"))
+    expected = {f"{minor}-{packages}" for minor in matrix.MINORS for packages in matrix.PACKAGES}
+    assert record.keys() == expected
+    for name, row in record.items():
+        assert name == f"{row['python']}-{row['packages']}"
+        assert (row["status"], row["failed"]) == (0, 0)
+        assert row["passed"] > 1000
+        for package, version in row["versions"].items():
+            assert BOUNDS[package].contains(version)
+            if row["packages"] == "lowest":
+                assert Version(version) == min(
+                    Version(clause.version) for clause in BOUNDS[package]
+                )
