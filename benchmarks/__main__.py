@@ -26,7 +26,8 @@ from benchmarks.measuring import REPETITIONS, Measured, in_turn, ratios
 from ch07 import claims, documents, figures
 from ch07.files import write_aside
 
-LONG = 0.3  # seconds of a bare epoch from which on it counts as long
+LONG = 0.2  # seconds of a bare epoch from which on it counts as long
+AT_LEAST = {"bare": 0.8, "printed": 1.0}  # of the throughput
 
 
 def spread_of(values: list[float]) -> dict[str, float]:
@@ -75,10 +76,16 @@ def lessons(console) -> tuple[list[dict], dict[str, throughput.Training]]:
     return records, trained
 
 
-def lowest(records: list[dict], way: str, sentence: str, at_least: float) -> Measured:
-    """The lesson of `records` with the lowest median, as a measurement."""
-    least = min((record for record in records if way in record), key=lambda r: r[way]["median"])
-    values = [least[way][key] for key in ("low", "median", "high")]
+def slowest(
+    records: list[dict], trained: dict[str, throughput.Training], way: str, sentence: str
+) -> Measured:
+    """The lesson of `records` with the lowest median beside `way`, measured anew.
+
+    Anew, since the lowest of many medians owes its place to luck too (section 7.3.2).
+    """
+    found = min((record for record in records if way in record), key=lambda r: r[way]["median"])
+    seconds = throughput.compare(trained[found["lesson"]])
+    values, at_least = ratios(seconds[way], seconds["script"]), AT_LEAST[way]
     return Measured(sentence, "of the throughput", values, at_least=at_least, group="throughput")
 
 
@@ -94,9 +101,12 @@ def measure(console) -> tuple[list[Measured], list[dict], dict[str, float]]:
     records, trained = lessons(console)
     small, large = trained["sequential_and_functional"], trained["question_answering"]
     long = [r for r in records if "seconds" in r and r["seconds"]["median"] >= LONG]
-    found.append(lowest(long, "bare", "Long epochs: the slowest lesson beside a bare loop", 0.8))
-    found.append(lowest(records, "bare", "All epochs: the slowest lesson beside a bare loop", 0.8))
-    found.append(lowest(records, "printed", "The slowest lesson beside fit as printed", 1.0))
+    for among, way, sentence in (
+        (long, "bare", "Long epochs: the slowest lesson beside a bare loop"),
+        (records, "bare", "All epochs: the slowest lesson beside a bare loop"),
+        (records, "printed", "The slowest lesson beside fit as printed"),
+    ):
+        found.append(slowest(among, trained, way, sentence))
     called = throughput.in_one_call(trained["the_clinic"])
     sentence = "The clinic, with an epoch in a call, beside a bare loop"
     reached = ratios(called["bare"], called["one call"])

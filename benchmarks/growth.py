@@ -23,7 +23,7 @@ from benchmarks.throughput import EpochTimes, Training, by_fit
 from ch07 import board, search, synthetic, training
 
 TIMES = (1, 4, 16)  # how much work, in units of the first
-SAMPLES = 250  # of the first
+SAMPLES = 125  # of the first
 TRIALS = 1
 PROCESSES = 4  # one after the other, of the search whose memory is measured
 SHIFT = 4  # trials of each of them; the script takes 50
@@ -35,7 +35,7 @@ def samples(main: Training) -> dict[int, list[float]]:
     jobs = {}
     for times in TIMES:
         seconds = by_fit(main.model, main.on(times * SAMPLES))
-        jobs[str(times)] = lambda seconds=seconds: seconds(2)
+        jobs[str(times)] = lambda seconds=seconds: seconds(1)
     return {int(times): values for times, values in in_turn(jobs).items()}
 
 

@@ -36,7 +36,7 @@ def data():
 def trains(trial) -> float:
     """A trial as the script has them: a candidate of the search, trained for eight epochs."""
     model = ch0703_ensembling.fit_candidate(
-        0, data(), optimizer="adam", depth=2, width=16, dropout=0.1, separable=False,
+        0, data(), optimizer="adam", depth=1, width=16, dropout=0.1, separable=False,
         normalize=True, **choose(trial),
     )  # fmt: skip
     return model.history.history["val_accuracy"][-1]

@@ -1068,9 +1068,8 @@ def benchmarks(throughput: Sequence[float], seconds: Sequence[float], fixed: flo
     bare = np.geomspace(min(seconds), max(seconds), 100)
 
     def draw(axes: Axes) -> None:
-        axes.plot(
-            1000 * bare, bare / (bare + fixed), color=BLACK, linestyle=":", label="if that were all"
-        )
+        curve = {"marker": "", "linestyle": ":", "label": "if that were all"}
+        axes.plot(1000 * bare, bare / (bare + fixed), color=BLACK, **curve)
         points = {"marker": "o", "linestyle": "none", "label": "main model of a lesson"}
         axes.plot(1000 * np.array(seconds), throughput, color=BLUE, **points)
         axes.axhline(0.8, color=ORANGE, linestyle="--", label="bound")
