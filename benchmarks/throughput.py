@@ -28,7 +28,6 @@ from rich.console import Console
 
 from benchmarks.measuring import in_turn
 
-HOME = Path(__file__).resolve().parent
 LONG_ENOUGH = 0.2  # seconds of a repetition: shorter ones measure the clock and the scheduler
 MOST_EPOCHS = 40
 PROFILED_EPOCHS = 20
@@ -164,19 +163,22 @@ def bare(training: Training) -> Callable[[int], float]:
     )
     samples, size = training.samples, training.batch_size
 
-    @tf.function(autograph=True)
+    def step(start, order):
+        take = functools.partial(tf.gather, indices=order[start : start + size])
+        batch, targets, weights = (
+            None if part is None else keras.tree.map_structure(take, part)
+            for part in (x, y, weight)
+        )
+        with tf.GradientTape() as tape:
+            told = model(batch, training=True)
+            loss = model.compute_loss(batch, targets, told, weights, training=True)
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        model.optimizer.apply(gradients)
+        return start + size, order
+
+    @tf.function(autograph=False)
     def epoch(order):
-        for start in tf.range(0, samples, size):
-            take = functools.partial(tf.gather, indices=order[start : start + size])
-            batch, targets, weights = (
-                None if part is None else keras.tree.map_structure(take, part)
-                for part in (x, y, weight)
-            )
-            with tf.GradientTape() as tape:
-                told = model(batch, training=True)
-                loss = model.compute_loss(batch, targets, told, weights, training=True)
-            gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
-            model.optimizer.apply(gradients)
+        tf.while_loop(lambda start, _: start < samples, step, (0, order))
 
     def seconds(epochs: int) -> float:
         started = time.perf_counter()
@@ -234,16 +236,15 @@ def with_one_iterator(training: Training) -> Callable[[int], float]:
 def profile(training: Training) -> dict[str, float]:
     """Where `fit` spends its time: the share of each function and of all that it calls."""
     seconds = by_fit(training.model, training)  # traces, which is not looked at
-    profiler = cProfile.Profile()
-    profiler.enable()
-    seconds(PROFILED_EPOCHS)
-    profiler.disable()
+    profiler, started = cProfile.Profile(), time.perf_counter()
+    profiler.runcall(seconds, PROFILED_EPOCHS)
+    whole = time.perf_counter() - started  # from Python 3.12 on, the profile may lack the outermost
     stats = pstats.Stats(profiler).stats  # by place: calls, of them primitive, own, cumulative
-    whole = max(times[3] for times in stats.values())
     shares: dict[str, float] = {}
     for (file, _, function), (_, _, _, seconds, _) in stats.items():
         module = Path(file).as_posix().split("-packages/")[-1]  # site-packages, or dist-packages
-        module = module.removeprefix(f"{HOME.parent.as_posix()}/")
+        if Path(file).is_absolute() and module == Path(file).as_posix():
+            module = Path(file).name  # of the project, or of Python
         place = function if file == "~" else f"{module}: {function}"
         shares[place] = max(shares.get(place, 0), seconds / whole)
     return dict(sorted(shares.items(), key=lambda item: -item[1]))

@@ -83,11 +83,10 @@ def test_one_iterator_takes_every_epoch_over_all_samples(training, monkeypatch):
 def test_a_profile_is_shares_of_the_time_without_paths_of_a_machine(training):
     profiled = throughput.profile(training)
     assert list(profiled.values()) == sorted(profiled.values(), reverse=True)
-    assert max(profiled.values()) == 1
     steps, iterators = (throughput.share(profiled, f) for f in ("_Execute>", "make_iterator"))
     assert min(steps, iterators) > 0
     assert steps + iterators < 1
-    assert "benchmarks/throughput.py: seconds" in profiled
+    assert not any(place.startswith("/") for place in profiled)
     assert any(place.startswith("keras/") for place in profiled)
 
 
