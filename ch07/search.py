@@ -715,16 +715,19 @@ def hyperopt(
         ended.append(news)
         return {"loss": -value, "status": engine.STATUS_OK}
 
-    engine.fmin(
-        evaluate,
-        hyperopt_space(space, engine.hp),
-        algo=engine.tpe.suggest,
-        max_evals=trials,
-        rstate=np.random.default_rng(seed),
-        show_progressbar=False,
-        verbose=False,
-        return_argmin=False,
-    )
+    with warnings.catch_warnings():
+        # It sets the shape of arrays, which NumPy 2.5 advises against.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="hyperopt")
+        engine.fmin(
+            evaluate,
+            hyperopt_space(space, engine.hp),
+            algo=engine.tpe.suggest,
+            max_evals=trials,
+            rstate=np.random.default_rng(seed),
+            show_progressbar=False,
+            verbose=False,
+            return_argmin=False,
+        )
     return max(ended, key=lambda news: news.value, default=None)
 
 

@@ -415,7 +415,8 @@ def test_of_two_scripts_on_one_study_one_is_killed_and_no_finished_trial_is_lost
     assert not [t for t in trials if t.state in (RUNNING, WAITING)]
     for lost in (t for t in trials if t.state == FAIL and search.BEGUN in t.user_attrs):
         again = [t for t in trials if t.system_attrs.get("failed_trial") == lost.number]
-        assert [t.params for t in again] == [lost.params]
+        (params,) = (t.params for t in again)
+        assert params | lost.params == params  # killed while they were drawn, it has fewer
     assert other.lines[-2].startswith("  best: ")
     logs = list((other.out.parent / "my_log_dir").glob("*/trial-*"))
     assert {int(log.name[-3:]) for log in logs} >= {t.number for t in trials if t.values}
