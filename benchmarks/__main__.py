@@ -8,6 +8,7 @@ of the evidence. Writes record.json, the picture and the tables of the documents
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import platform
@@ -27,7 +28,7 @@ from ch07 import claims, documents, figures
 from ch07.files import write_aside
 
 LONG = 0.2  # seconds of a bare epoch from which on it counts as long
-AT_LEAST = {"bare": 0.8, "printed": 1.0}  # of the throughput
+SHOWN = 0.15  # of the time: smaller shares of the profile are left out
 
 
 def spread_of(values: list[float]) -> dict[str, float]:
@@ -36,88 +37,91 @@ def spread_of(values: list[float]) -> dict[str, float]:
     return {"median": measured.median, "low": min(values), "high": max(values)}
 
 
-def imports() -> Iterator[Measured]:
-    """Each script, in imports of Keras, from the runs of the evidence."""
-    evidence = documents.read(documents.EVIDENCE)
-    for script in documents.SCRIPTS:
-        spread = evidence[script]["imports"][""]
-        yield Measured(
-            f"{script}.py takes", "imports of Keras",
-            [spread["low"], spread["median"], spread["high"]], at_most=30, group="scripts",
-        )  # fmt: skip
-
-
-def lessons(console) -> tuple[list[dict], dict[str, throughput.Training]]:
-    """What each lesson's main model is beside a bare loop and beside the book.
-
-    Returns:
-        A record for each lesson, and by lesson what was trained.
-    """
-    evidence = documents.read(documents.EVIDENCE)
-    records, trained = [], {}
+def all_lessons() -> Iterator[tuple[str, lab.Section, lab.Lesson]]:
+    """The script, the section and the lesson itself, of each lesson that measures something."""
     for script in documents.SCRIPTS:
         section = importlib.import_module(script).section
-        for lesson in section.lessons:
-            if lesson.summary:
-                continue
-            spread = evidence[script]["imports"][lesson.name]
-            record = {"program": script, "lesson": lesson.name, "imports": spread}
-            main = throughput.main_training(section, lesson)
-            if main is not None:
-                trained[lesson.name] = main
-                seconds = throughput.compare(main)
-                record["seconds"] = spread_of(seconds["bare"])
-                for way in ("bare", "printed"):
-                    if way in seconds:
-                        record[way] = spread_of(ratios(seconds[way], seconds["script"]))
-            records.append(record)
-            shown = {k: round(record[k]["median"], 2) for k in ("bare", "printed") if k in record}
-            console.print(f"  {lesson.name}: {shown}")
-    return records, trained
+        yield from ((script, section, lesson) for lesson in section.lessons if not lesson.summary)
 
 
-def slowest(
-    records: list[dict], trained: dict[str, throughput.Training], way: str, sentence: str
-) -> Measured:
-    """The lesson of `records` with the lowest median beside `way`, measured anew.
+@functools.cache
+def training_of(name: str) -> throughput.Training | None:
+    """What the lesson of that name trains first; None if it trains nothing with `fit`."""
+    _, section, lesson = next(found for found in all_lessons() if found[2].name == name)
+    return throughput.main_training(section, lesson)
+
+
+# The parts: each takes the record and the console, and gives what it has measured.
+
+
+def scripts(record: dict, console) -> Iterator[Measured]:
+    """Each script and each lesson, in imports of Keras, from the runs of the evidence."""
+    evidence = documents.read(documents.EVIDENCE)
+    known = {of["lesson"]: of for of in record["lessons"]}
+    record["lessons"] = [
+        known.get(lesson.name, {})
+        | {
+            "program": script,
+            "lesson": lesson.name,
+            "imports": evidence[script]["imports"][lesson.name],
+        }
+        for script, _, lesson in all_lessons()
+    ]
+    for script in documents.SCRIPTS:
+        spread = evidence[script]["imports"][""]
+        values = [spread["low"], spread["median"], spread["high"]]
+        yield Measured(f"{script}.py takes", "imports of Keras", values, at_most=30)
+
+
+def lessons(record: dict, console) -> Iterator[Measured]:
+    """Each lesson's main model beside a bare loop and beside the book: for the record alone."""
+    for of in record["lessons"]:
+        main = training_of(of["lesson"])
+        if main is not None:
+            seconds = throughput.compare(main)
+            of["seconds"] = spread_of(seconds["bare"])
+            for way in seconds.keys() & {"bare", "printed"}:
+                of[way] = spread_of(ratios(seconds[way], seconds["script"]))
+        shown = {way: round(of[way]["median"], 2) for way in ("bare", "printed") if way in of}
+        console.print(f"  {of['lesson']}: {shown}")
+    yield from ()
+
+
+def slowest(record: dict, console) -> Iterator[Measured]:
+    """The slowest of the lessons, measured anew.
 
     Anew, since the lowest of many medians owes its place to luck too (section 7.3.2).
     """
-    found = min((record for record in records if way in record), key=lambda r: r[way]["median"])
-    seconds = throughput.compare(trained[found["lesson"]])
-    values, at_least = ratios(seconds[way], seconds["script"]), AT_LEAST[way]
-    return Measured(sentence, "of the throughput", values, at_least=at_least, group="throughput")
-
-
-def measure(console) -> tuple[list[Measured], list[dict], dict[str, float]]:
-    """All measurements, the record of each lesson, and a profile of `fit`."""
-    started = time.perf_counter()
-
-    def progress(what: str) -> None:
-        console.print(f"{time.perf_counter() - started:4.0f} s  {what}")
-
-    found = list(imports())
-    progress("throughput")
-    records, trained = lessons(console)
-    small, large = trained["sequential_and_functional"], trained["question_answering"]
-    long = [r for r in records if "seconds" in r and r["seconds"]["median"] >= LONG]
-    for among, way, sentence in (
-        (long, "bare", "Long epochs: the slowest lesson beside a bare loop"),
-        (records, "bare", "All epochs: the slowest lesson beside a bare loop"),
-        (records, "printed", "The slowest lesson beside fit as printed"),
+    trained = [of for of in record["lessons"] if "bare" in of]
+    long = [of for of in trained if of["seconds"]["median"] >= LONG]
+    changed = [of for of in trained if "printed" in of]
+    for among, way, at_least, sentence in (
+        (long, "bare", 0.8, "Long epochs: the slowest lesson beside a bare loop"),
+        (trained, "bare", 0.8, "All epochs: the slowest lesson beside a bare loop"),
+        (changed, "printed", 1.0, "The slowest lesson beside fit as printed"),
     ):
-        found.append(slowest(among, trained, way, sentence))
-    called = throughput.in_one_call(trained["the_clinic"])
+        name = min(among, key=lambda of: of[way]["median"])["lesson"]
+        console.print(f"  {name}")
+        seconds = throughput.compare(training_of(name))
+        values = ratios(seconds[way], seconds["script"])
+        yield Measured(sentence, "of the throughput", values, at_least=at_least)
+
+
+def causes(record: dict, console) -> Iterator[Measured]:
+    """What keeps `fit` from a bare loop: a profile, and `fit` without what it shows."""
+    called = throughput.in_one_call(training_of("the_clinic"))
     sentence = "The clinic, with an epoch in a call, beside a bare loop"
     reached = ratios(called["bare"], called["one call"])
-    found.append(Measured(sentence, "of the throughput", reached, at_least=0.8, group="throughput"))
+    yield Measured(sentence, "of the throughput", reached, at_least=0.8)
+    small = training_of("sequential_and_functional")
     profiles = [throughput.profile(small) for _ in range(REPETITIONS)]
+    record["profile"] = {place: of for place, of in profiles[-1].items() if of >= SHOWN}
     for function, sentence, bound in (
         ("make_iterator", "7.1.1: of fit's time, TensorFlow makes iterators in", {"at_least": 0.2}),
         ("TFE_Py_Execute>", "7.1.1: of fit's time, the steps are taken in", {"at_most": 0.3}),
     ):
         shares = [throughput.share(profiled, function) for profiled in profiles]
-        found.append(Measured(sentence, "of the time", shares, group="throughput", **bound))
+        yield Measured(sentence, "of the time", shares, **bound)
     ways = {
         "arrays": throughput.by_fit(small.model, small),
         "one iterator": throughput.with_one_iterator(small),
@@ -125,73 +129,99 @@ def measure(console) -> tuple[list[Measured], list[dict], dict[str, float]]:
     seconds = in_turn({name: lambda way=way: way(20) for name, way in ways.items()})
     sentence = "7.1.1: were they made once, an epoch of fit would take"
     once = ratios(seconds["one iterator"], seconds["arrays"])
-    found.append(Measured(sentence, "of the time", once, at_most=0.5, group="throughput"))
-    progress("logging")
+    yield Measured(sentence, "of the time", once, at_most=0.5)
+
+
+def logging(record: dict, console) -> Iterator[Measured]:
+    """What TensorBoard costs."""
     with_logs, sizes, flat = growth.logging()
-    found += [
-        Measured("Logging everything: an epoch takes", "with/without", with_logs,
-                 at_most=1.25, group="logging"),
-        Measured("The logs of four epochs take", "MB", sizes, at_most=5, group="logging"),
-        Measured("Other than scalars and histograms, twice the epochs take", "times as much", flat,
-                 at_most=1.01, group="logging"),
-    ]  # fmt: skip
-    progress("growth")
-    by_samples, by_trials = growth.samples(large), growth.trials()
-    for of, name in ((by_samples, "samples"), (by_trials, "trials")):
+    yield Measured("Logging everything: an epoch takes", "with/without", with_logs, at_most=1.25)
+    yield Measured("The logs of four epochs take", "MB", sizes, at_most=5)
+    sentence = "Other than scalars and histograms, twice the epochs take"
+    yield Measured(sentence, "times as much", flat, at_most=1.01)
+
+
+def more_work(record: dict, console) -> Iterator[Measured]:
+    """What more samples and more trials cost."""
+    by_samples = growth.samples(training_of("question_answering"))
+    for of, name in ((by_samples, "samples"), (growth.trials(), "trials")):
         for times in growth.TIMES[1:]:
             grown = [ratio / times for ratio in ratios(of[times], of[1])]
             sentence = f"{times} times the {name}: time over {times} times the time"
-            found.append(Measured(sentence, "ratio", grown, at_most=1.1, group="growth"))
-    progress("memory")
+            yield Measured(sentence, "ratio", grown, at_most=1.1)
+
+
+def memory(record: dict, console) -> Iterator[Measured]:
+    """What a long search holds."""
     peaks, more = growth.memory()
     later = [peak / peaks[0] for peak in peaks[1:]]
     sentence = "Peak memory of later processes of a search over the first"
-    found.append(Measured(sentence, "ratio", later, at_most=1.05, group="growth"))
-    sentence = "Within a process, a further trial adds"
-    found.append(Measured(sentence, "MB", more, at_most=20, group="growth"))
-    progress("workers")
+    yield Measured(sentence, "ratio", later, at_most=1.05)
+    yield Measured("Within a process, a further trial adds", "MB", more, at_most=20)
+
+
+def workers(record: dict, console) -> Iterator[Measured]:
+    """What a second worker gains."""
     seconds = growth.workers()
     for kind, at_most in (("waits", 0.65), ("trains", 1.25)):
         two = ratios(seconds[kind, 2], seconds[kind, 1])
         sentence = f"Two workers on trials that {kind[:-1]}: time over that of one"
-        found.append(Measured(sentence, "ratio", two, at_most=at_most, group="workers"))
-    shown = {place: of for place, of in profiles[-1].items() if of >= 0.15}
-    return found, records, shown
+        yield Measured(sentence, "ratio", two, at_most=at_most)
+
+
+PARTS = {
+    part.__name__: part
+    for part in (scripts, lessons, slowest, causes, logging, more_work, memory, workers)
+}
+
+
+def picture(trained: list[dict]):
+    """The picture of the lessons that train something."""
+    shares, seconds = ([of[key]["median"] for of in trained] for key in ("bare", "seconds"))
+    return figures.benchmarks(shares, seconds, fixed=seconds[0] / shares[0] - seconds[0])
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=PARTS,
+        help="measure this part anew, and keep the others; may be repeated",
+    )
     options = parser.parse_args()
     if sys.platform == "win32":
         parser.error("Windows does not tell the peak of a process's memory in a way known here.")
-    console = lab.console()
-    started = time.perf_counter()
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    found, records, profile = measure(console)
-    console.print()
-    for measured in found:
-        console.print(measured.line, soft_wrap=True)
-    console.print(f"  {time.perf_counter() - started:.0f} s")
-    if options.dry:
-        return
-    packages = {name: metadata.version(name) for name in ("tensorflow", "keras", "optuna")}
-    record = {
-        "started": stamp,
+    if options.only and not documents.BENCHMARKS.exists():
+        parser.error("there is no record to keep the other parts of: leave out --only once.")
+    record = documents.read(documents.BENCHMARKS) if options.only else {"lessons": []}
+    record |= {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "python": platform.python_version(),
         "machine": claims.machine(),
-        "packages": packages,
+        "packages": {name: metadata.version(name) for name in ("tensorflow", "keras", "optuna")},
         "repetitions": REPETITIONS,
-        "claims": [measured.as_record() for measured in found],
-        "lessons": records,
-        "profile": profile,
     }
+    console, rows, seconds = lab.console(), record.get("claims", []), record.get("seconds", {})
+    for name in options.only or PARTS:
+        console.print(name)
+        started = time.perf_counter()
+        found = list(PARTS[name](record, console))
+        seconds[name] = time.perf_counter() - started
+        for measured in found:
+            console.print(measured.line, soft_wrap=True)
+        console.print(f"  {seconds[name]:.0f} s")
+        others = [row for row in rows if row["part"] != name]
+        rows = others + [measured.as_record() | {"part": name} for measured in found]
+    record["claims"] = sorted(rows, key=lambda row: list(PARTS).index(row["part"]))
+    record["seconds"] = {name: seconds[name] for name in PARTS}
+    if options.dry:
+        return
     write_aside(documents.BENCHMARKS, (json.dumps(record, indent=1) + "\n").encode())
-    trained = [r for r in records if "bare" in r]
-    shares, seconds = ([r[key]["median"] for r in trained] for key in ("bare", "seconds"))
-    picture = figures.benchmarks(shares, seconds, fixed=seconds[0] / shares[0] - seconds[0])
-    figures.save(picture, documents.HOME / "pictures" / "benchmarks.png")
+    drawn = picture([of for of in record["lessons"] if "bare" in of])
+    figures.save(drawn, documents.HOME / "pictures" / "benchmarks.png")
     documents.write()
 
 

@@ -37,7 +37,6 @@ class Measured:
         sentence, unit: what it is, as for `claims.Claim`.
         values: one for each repetition.
         at_least, at_most: the bounds.
-        group: where it is drawn.
     """
 
     sentence: str
@@ -45,7 +44,6 @@ class Measured:
     values: Sequence[float]
     at_least: float | None = None
     at_most: float | None = None
-    group: str = ""
     claim: Claim = field(init=False)
 
     def __post_init__(self):
@@ -74,7 +72,6 @@ class Measured:
             "lesson": "benchmarks",
             "claim": self.sentence,
             "unit": self.unit,
-            "group": self.group,
             "bound": {"at_least": self.at_least, "at_most": self.at_most},
             **spread,
             "values": list(self.values),

@@ -382,8 +382,9 @@ class Page:
         """What was measured of speed, and of each lesson."""
         record = read(BENCHMARKS)
         columns = ("measured", "bound", "median", "lowest", "highest", "kept")
+        took = {"n": record["repetitions"], "minutes": sum(record["seconds"].values()) / 60}
         lines = [
-            self.words["benchmarks"].format(n=record["repetitions"], **self.provenance(record)),
+            self.words["benchmarks"].format(**took, **self.provenance(record)),
             "",
             table_row(self.words[name] for name in columns),
             "|---|---|---:|---:|---:|---|",
