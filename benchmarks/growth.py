@@ -18,13 +18,12 @@ import tensorflow as tf
 
 import ch0702_tensor_board
 from benchmarks import worker
-from benchmarks.measuring import in_turn, ratios
+from benchmarks.measuring import REPETITIONS, in_turn, ratios
 from benchmarks.throughput import EpochTimes, Training, by_fit
 from ch07 import board, search, synthetic, training
 
 TIMES = (1, 4, 16)  # how much work, in units of the first
 SAMPLES = 125  # of the first
-TRIALS = 1
 PROCESSES = 4  # one after the other, of the search whose memory is measured
 SHIFT = 4  # trials of each of them; the script takes 50
 EPOCHS = 4  # of which the first, with its tracing, is not counted
@@ -40,19 +39,18 @@ def samples(main: Training) -> dict[int, list[float]]:
 
 
 def trials() -> dict[int, list[float]]:
-    """Seconds of a search of 1, 4 and 16 times the trials, in this process."""
+    """Seconds after 1, 4 and 16 trials of a search in this process."""
+    found: dict[int, list[float]] = {times: [] for times in TIMES}
+    for _ in range(REPETITIONS):
+        study = search.open_study(None, "benchmark", 0, worker.choose)
+        started = time.perf_counter()
 
-    def job(count: int) -> Callable[[], float]:
-        def run() -> float:
-            study = search.open_study(None, "benchmark", 0, worker.choose)
-            started = time.perf_counter()
-            search.work(study, worker.choose, worker.trains, count)
-            return time.perf_counter() - started
+        def told(news: search.News, started=started) -> None:
+            if news.state != "RUNNING" and news.finished in found:
+                found[news.finished].append(time.perf_counter() - started)
 
-        return run
-
-    jobs = {str(times): job(times * TRIALS) for times in TIMES}
-    return {int(times): values for times, values in in_turn(jobs).items()}
+        search.work(study, worker.choose, worker.trains, max(TIMES), told)
+    return found
 
 
 def memory() -> tuple[list[float], list[float]]:

@@ -29,7 +29,7 @@ from rich.console import Console
 from benchmarks.measuring import in_turn
 
 LONG_ENOUGH = 0.2  # seconds of a repetition: shorter ones measure the clock and the scheduler
-MOST_EPOCHS = 40
+MOST_EPOCHS = 10  # of a repetition: where an epoch is short, fit takes ten times as long for it
 PROFILED_EPOCHS = 20
 
 
@@ -129,16 +129,16 @@ class EpochTimes(keras.callbacks.Callback):
 def by_fit(model: keras.Model, training: Training) -> Callable[[int], float]:
     """A function from a number of epochs to the seconds that `fit` takes for an epoch of them.
 
-    Its first epoch, which sets up the data, is not counted, nor is the tracing.
+    What comes before the first epoch, such as the tracing, is not counted.
     """
 
     def seconds(epochs: int) -> float:
         times = EpochTimes()
         model.fit(
-            training.x, training.y, sample_weight=training.sample_weight, epochs=epochs + 1,
+            training.x, training.y, sample_weight=training.sample_weight, epochs=epochs,
             batch_size=training.batch_size, shuffle=training.shuffle, verbose=0, callbacks=[times],
         )  # fmt: skip
-        return float(np.sum(times.seconds[1:])) / epochs
+        return float(np.mean(times.seconds))
 
     seconds(1)
     return seconds
@@ -215,7 +215,8 @@ def epochs_in_turn(ways: dict[str, Callable[[int], float]]) -> dict[str, list[fl
 def with_one_iterator(training: Training) -> Callable[[int], float]:
     """As `by_fit`, but on a dataset that repeats: Keras keeps its iterator over all epochs.
 
-    So it is what `fit` would be without its fixed cost of an epoch.
+    So it is what `fit` would be without its fixed cost of an epoch. The first epoch, in which the
+    iterator is made, is not counted.
     """
     parts = (training.x, training.y, training.sample_weight)
     data = tf.data.Dataset.from_tensor_slices(tuple(part for part in parts if part is not None))
@@ -227,7 +228,7 @@ def with_one_iterator(training: Training) -> Callable[[int], float]:
             data, epochs=epochs + 1, steps_per_epoch=training.batches, shuffle=False,
             verbose=0, callbacks=[times],
         )  # fmt: skip
-        return float(np.sum(times.seconds[1:])) / epochs
+        return float(np.mean(times.seconds[1:]))
 
     seconds(1)
     return seconds
