@@ -18,6 +18,7 @@ from ch07 import lab  # first: it checks the installation
 import contextlib
 import dataclasses
 import io
+import math
 import re
 
 import keras
@@ -466,7 +467,11 @@ def train_and_log(run, name, model, reviews, learning_rate=0.001, epochs=5, batc
     tensorboard = board.TensorBoard(log_dir, histogram_freq=1, probe=probe)
     stopwatch = board.Stopwatch(tensorboard)
     model.compile(
-        keras.optimizers.RMSprop(learning_rate), "binary_crossentropy", metrics=["accuracy"]
+        keras.optimizers.RMSprop(learning_rate),
+        "binary_crossentropy",
+        metrics=["accuracy"],
+        # Book: a batch for each call of TensorFlow. Nothing here looks at one: an epoch for each.
+        steps_per_execution=math.ceil(len(reviews.train_targets) / batch_size),
     )
     training.settle(model, reviews.train_targets)
     model.fit(

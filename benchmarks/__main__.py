@@ -113,10 +113,6 @@ def slowest(record: dict, console) -> Iterator[Measured]:
 
 def causes(record: dict, console) -> Iterator[Measured]:
     """What keeps `fit` from a bare loop: a profile, and `fit` without what it shows."""
-    called = throughput.in_one_call(training_of("the_clinic"))
-    sentence = "The clinic, with an epoch in a call, beside a bare loop"
-    reached = ratios(called["bare"], called["one call"])
-    yield Measured(sentence, "of the throughput", reached, at_least=0.8)
     small = training_of("sequential_and_functional")
     profiles = [throughput.profile(small) for _ in range(REPETITIONS)]
     record["profile"] = {place: of for place, of in profiles[-1].items() if of >= SHOWN}

@@ -200,12 +200,6 @@ def compare(training: Training) -> dict[str, list[float]]:
     return epochs_in_turn(ways)
 
 
-def in_one_call(training: Training) -> dict[str, list[float]]:
-    """The seconds of an epoch, in turn: with all its batches in a call of TensorFlow, and bare."""
-    copy = copied(training, training.batches)
-    return epochs_in_turn({"one call": by_fit(copy, training), "bare": bare(training)})
-
-
 def epochs_in_turn(ways: dict[str, Callable[[int], float]]) -> dict[str, list[float]]:
     """`measuring.in_turn` on as many epochs as it takes for the clock; one way is "bare"."""
     epochs = min(MOST_EPOCHS, max(1, math.ceil(LONG_ENOUGH / ways["bare"](1))))
