@@ -25,7 +25,7 @@ import keras
 
 from benchmarks import growth, throughput
 from benchmarks.measuring import REPETITIONS, Measured, in_turn, ratios
-from ch07 import claims, documents, figures
+from ch07 import claims, documents, figures, pictures
 from ch07.files import write_aside
 
 LONG = 0.2  # seconds of a bare epoch from which on it counts as long
@@ -221,7 +221,8 @@ def main() -> None:
         return
     write_aside(documents.BENCHMARKS, (json.dumps(record, indent=1) + "\n").encode())
     drawn = picture([of for of in record["lessons"] if "bare" in of])
-    figures.save(drawn, documents.HOME / "pictures" / "benchmarks.png")
+    figures.save(drawn, pictures.PICTURES / "benchmarks.png")
+    pictures.copy(pictures.PICTURES / "benchmarks.png", "benchmarks")
     documents.write()
 
 

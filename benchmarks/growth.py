@@ -24,7 +24,7 @@ from ch07 import board, search, synthetic, training
 
 TIMES = (1, 4, 16)  # how much work, in units of the first
 SAMPLES = 125  # of the first
-PROCESSES = 4  # one after the other, of the search whose memory is measured
+PROCESSES = 6  # one after the other, of a search: the first, and five that are compared with it
 SHIFT = 4  # trials of each of them; the script takes 50
 EPOCHS = 4  # of which the first, with its tracing, is not counted
 

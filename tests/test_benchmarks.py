@@ -11,6 +11,7 @@ import pytest
 
 import ch0701_functional_api
 from benchmarks import growth, measuring, throughput, worker
+from benchmarks.__main__ import PARTS
 from ch07 import board, documents, figures
 
 
@@ -165,3 +166,21 @@ def test_every_script_stays_within_thirty_imports_of_keras():
     rows = [row for row in record["claims"] if row["part"] == "scripts"]
     assert [row["claim"].split(".")[0] for row in rows] == documents.SCRIPTS
     assert all(row["holds"] for row in rows)
+
+
+def test_the_record_is_whole_and_took_less_than_a_quarter_of_an_hour():
+    record = json.loads(documents.BENCHMARKS.read_text(encoding="utf-8"))
+    assert record["seconds"].keys() == PARTS.keys()
+    assert sum(record["seconds"].values()) < 15 * 60
+    measured = {row["part"] for row in record["claims"]}
+    assert measured | {"lessons"} == PARTS.keys()
+    # The scripts were measured with ten seeds, of which the record has the median and the range.
+    counted = [len(row["values"]) for row in record["claims"] if row["part"] != "scripts"]
+    assert min(counted) >= measuring.REPETITIONS
+
+
+def test_the_bounds_that_are_missed_are_those_that_the_readme_explains():
+    record = json.loads(documents.BENCHMARKS.read_text(encoding="utf-8"))
+    missed = {row["claim"] for row in record["claims"] if not row["holds"]}
+    beside = "the slowest lesson beside a bare loop"
+    assert missed == {f"Long epochs: {beside}", f"All epochs: {beside}"}
