@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from test_ranges import outside
+from test_ranges import SLACK, outside
 
 from ch07 import documents, evidence
 
@@ -56,7 +56,7 @@ def test_the_answer_holds_and_is_within_the_range_of_the_evidence(program, row, 
     assert claim["bound"] == row["bound"]
     assert claim["holds"]
     assert row["held"] == row["of"] >= 10
-    assert outside(float(claim["value"]), row) == 0
+    assert outside(float(claim["value"]), row, SLACK) == 0
 
 
 @pytest.mark.parametrize("program", documents.EXERCISES)
