@@ -6,10 +6,12 @@ import os
 os.environ["MPLBACKEND"] = "agg"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,17 @@ def unshared(*options: str) -> list[str]:
 
 
 OFFLINE = unshared("--net")
+
+
+@contextlib.contextmanager
+def started(*command) -> Iterator[subprocess.Popen]:
+    """A program that runs with its text in pipes, and never outlives the test, even if it fails."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, cwd=ROOT, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # nothing, if it has ended
 
 
 class Finished:

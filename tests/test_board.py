@@ -3,15 +3,18 @@
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from urllib import request
+from urllib.parse import urlsplit
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import started
 from keras import layers
 
 from ch07 import board, figures
@@ -341,13 +344,7 @@ except startup.UsageError as error:
 
 
 def serve(root):
-    return subprocess.Popen(
-        [sys.executable, "-c", SERVE, root],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        text=True,
-    )
+    return started(sys.executable, "-c", SERVE, root)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console")
@@ -359,11 +356,14 @@ def test_serve_shows_the_runs_here_only_and_ends_with_ctrl_c(tmp_path):
     board.write_hparams(tmp_path / "a_run" / "train", {"units": 1})
     with serve(tmp_path) as process:
         line = process.stdout.readline()
-        assert line.startswith("TensorBoard is at http://127.0.0.1:"), process.stderr.read()
+        assert line.startswith("TensorBoard is at http://127.0.0.1:"), line or process.stderr.read()
         url = line.split()[3]
         with request.urlopen(f"{url}data/environment", timeout=60) as answer:
             assert str(tmp_path) in answer.read().decode()
         request.urlopen(f"{url}data/plugins_listing", timeout=60).close()
+        if sys.platform == "linux":  # where 127.0.0.2 is this machine too: all interfaces answer it
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.2", urlsplit(url).port), timeout=60).close()
         process.send_signal(signal.SIGINT)
         assert process.communicate() == ("", "")
     assert process.returncode == 130

@@ -13,7 +13,7 @@ import keras
 import matplotlib.image
 import numpy as np
 import pytest
-from conftest import Finished
+from conftest import Finished, started
 
 import ch0702_tensor_board as script
 from ch07 import board, clinic, imdb, synthetic
@@ -221,33 +221,24 @@ def test_keras_reads_what_the_callbacks_left(tensor_board):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console")
 def test_board_shows_the_logs_on_the_next_free_port_until_ctrl_c(tensor_board):
+    command = (sys.executable, ROOT / f"{script.__name__}.py", "--board")
     with socket.socket() as taken:
         try:
             taken.bind(("127.0.0.1", 6006))
             taken.listen()
         except OSError:
             pass  # somebody else has it, who may give it back at any time
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                ROOT / f"{script.__name__}.py",
-                "--board",
-                "--output",
-                tensor_board.output,
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        line = process.stdout.readline()
-        assert line.startswith("TensorBoard is at http://127.0.0.1:"), process.stderr.read()
-        url = line.split()[3]
-        ours = taken.getsockname()[1] == 6006
-        assert not ours or ":6006/" not in url
-        with request.urlopen(f"{url}data/environment", timeout=60) as answer:
-            assert "my_log_dir" in answer.read().decode()
-        process.send_signal(signal.SIGINT)
-        assert process.communicate() == ("", "")
+        with started(*command, "--output", tensor_board.output) as process:
+            line = process.stdout.readline()
+            here = line.startswith("TensorBoard is at http://127.0.0.1:")
+            assert here, line or process.stderr.read()
+            url = line.split()[3]
+            ours = taken.getsockname()[1] == 6006
+            assert not ours or ":6006/" not in url
+            with request.urlopen(f"{url}data/environment", timeout=60) as answer:
+                assert "my_log_dir" in answer.read().decode()
+            process.send_signal(signal.SIGINT)
+            assert process.communicate() == ("", "")
     assert process.returncode == 130
 
 
