@@ -447,9 +447,10 @@ class Section:
         if lessons and not self.teach_all(lessons, run):
             return 130
         try:
-            for job in jobs:
-                self.begin(run)
-                job(run)
+            with startup.interruptible():
+                for job in jobs:
+                    self.begin(run)
+                    job(run)
         except KeyboardInterrupt:
             return 130
         finally:
@@ -470,7 +471,8 @@ class Section:
         try:
             for lesson in lessons:
                 run.console.print(Text(f"\n{lesson.number} {lesson.title}", style="bold"))
-                seconds[lesson.name] = self.teach(lesson, run)
+                with startup.interruptible():
+                    seconds[lesson.name] = self.teach(lesson, run)
                 run.console.print(verdicts(run.claims, lesson))
                 if lesson.why:
                     run.say(f"Why: {lesson.why}")

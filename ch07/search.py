@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ch07.startup import UsageError  # before Keras: a process of a search may begin here
+# Before Keras: a process of a search may begin here.
+from ch07.startup import UsageError, interruptible
 
 # isort: split
 import keras
@@ -424,7 +425,8 @@ class Worker:
         trial.set_user_attr(BEGUN, trial.number)
         parameters = self.choose(trial)
         self.tell(trial.number, TrialState.RUNNING, None, parameters)
-        value = float(self.objective(trial))
+        with interruptible():
+            value = float(self.objective(trial))
         if not math.isfinite(value):  # Optuna would count it as not finished, and go on for ever
             raise optuna.TrialPruned
         return value

@@ -35,6 +35,7 @@ CHATTER = re.compile(
 
 
 took = {}  # seconds: what the speed of a run is compared with
+heard = []  # the signals that Ctrl-C has sent so far
 
 
 class UsageError(Exception):
@@ -47,9 +48,34 @@ def refusal(error):
     return 2
 
 
+def hear(number, frame):
+    """The handler of Ctrl-C: Python's own, but what it has heard is remembered."""
+    heard.append(number)
+    signal.default_int_handler(number, frame)
+
+
+@contextlib.contextmanager
+def interruptible():
+    """Raise KeyboardInterrupt at the latest here, if Ctrl-C has come meanwhile.
+
+    Compiled code that calls Python may not look whether Ctrl-C has ended the call: it goes on, to
+    another error, or to none.
+    """
+    before = len(heard)
+    try:
+        yield
+    except Exception as error:
+        if len(heard) > before:
+            raise KeyboardInterrupt from error
+        raise
+    if len(heard) > before:
+        raise KeyboardInterrupt
+
+
 def interrupted(kind, error, trace):
     """What sys.excepthook does: Ctrl-C, wherever it comes, ends a program with one line and 130."""
-    if not issubclass(kind, KeyboardInterrupt) or hasattr(sys, "ps1"):  # ps1: a Python console
+    by_ctrl_c = issubclass(kind, KeyboardInterrupt) or (heard and issubclass(kind, Exception))
+    if not by_ctrl_c or hasattr(sys, "ps1"):  # ps1: a Python console
         sys.__excepthook__(kind, error, trace)
         return
     with contextlib.suppress(OSError, AttributeError, ValueError):  # a pipe closed, no console
@@ -73,6 +99,10 @@ def hear_interrupts():
     if sys.excepthook is sys.__excepthook__:  # a debugger, or a notebook, has one of its own
         sys.excepthook = interrupted
         sys.unraisablehook = interrupted_while_tidying
+        # Otherwise it is ignored, as in the background of a shell; a thread may set no handler.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            with contextlib.suppress(ValueError):
+                signal.signal(signal.SIGINT, hear)
 
 
 def check_python(version=sys.version_info):

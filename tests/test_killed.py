@@ -129,15 +129,22 @@ def test_ctrl_c_at_random_moments_ends_with_130_and_keeps_what_is_finished(tmp_p
     assert len(phases) >= 2  # in the imports, before and after the first lesson is finished
 
 
+# What compiled code does that calls Python and goes on without looking whether that failed.
+SWALLOWED = "import signal\ntry: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: pass"
+MISUSED = "import ctypes\nctypes.pythonapi.PyList_Append(ctypes.py_object([]), None)"
+
+
 @pytest.mark.parametrize(
     ("body", "printed"),
     [
+        (f"{SWALLOWED}\n{MISUSED}", ""),
+        (f"{SWALLOWED}\n[][0]", ""),
         ("class Dies:\n def __del__(self): raise KeyboardInterrupt\nDies()", ""),
         ("raise KeyboardInterrupt", ""),
         ("print('so far')\nraise KeyboardInterrupt", "so far\n"),
     ],
 )
-def test_ctrl_c_outside_of_a_lesson_or_while_an_object_is_deleted(body, printed):
+def test_ctrl_c_outside_of_a_lesson_in_compiled_code_or_while_an_object_is_deleted(body, printed):
     program = f"import ch07.startup, time\n{body}\nfor n in range(100): time.sleep(1)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=100
@@ -148,6 +155,7 @@ def test_ctrl_c_outside_of_a_lesson_or_while_an_object_is_deleted(body, printed)
 def test_other_errors_are_told_as_ever():
     for body, told in (
         ("1 / 0", "ZeroDivisionError"),
+        (MISUSED, "SystemError"),
         ("class Dies:\n def __del__(self): 1 / 0\nDies()", "Exception ignored"),
     ):
         program = f"import ch07.startup\n{body}"

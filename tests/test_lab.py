@@ -2,13 +2,14 @@
 
 import json
 import re
+import signal
 import sys
 
 import keras
 import numpy as np
 import pytest
 
-from ch07 import figures
+from ch07 import figures, startup
 from ch07.lab import Section
 
 
@@ -178,6 +179,30 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_finished(tmp_path, capsys):
     assert run(section(accuracy, interrupted, depth), "--output", tmp_path) == 130
     assert [claim["lesson"] for claim in record(tmp_path)["claims"]] == ["accuracy", "accuracy"]
     assert "1 lessons, 2 of 2 claims hold" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [SystemError("bad argument to internal function"), None])
+def test_ctrl_c_of_which_compiled_code_makes_an_error_or_nothing(error, tmp_path, monkeypatch):
+    monkeypatch.setattr(startup, "heard", [signal.SIGINT])  # of an earlier run in a console
+    pressed = False
+
+    def misused(run):
+        if pressed:
+            startup.heard.append(signal.SIGINT)
+        if error:
+            raise error
+
+    if error:
+        with pytest.raises(SystemError):
+            run(section(misused), "--output", tmp_path)
+    else:
+        assert run(section(misused), "--output", tmp_path) == 0
+    pressed = True
+    assert run(section(accuracy, misused, depth), "--output", tmp_path) == 130
+    assert [claim["lesson"] for claim in record(tmp_path)["claims"]] == ["accuracy", "accuracy"]
+    made = section(accuracy)
+    made.command("--board")(misused)
+    assert run(made, "--board", "--output", tmp_path) == 130
 
 
 def test_ctrl_c_before_the_first_lesson_is_finished_leaves_an_earlier_record_alone(tmp_path):

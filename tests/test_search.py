@@ -17,7 +17,7 @@ from conftest import ROOT, until
 from rich.console import Console
 from searching import choose, process_number, stored
 
-from ch07 import search
+from ch07 import search, startup
 from ch07.startup import UsageError
 
 WORKER = ROOT / "tests" / "searching.py"
@@ -105,6 +105,21 @@ def test_ctrl_c_queues_the_running_trial_again(tmp_path):
     assert ended(start(tmp_path, 2)) == 0
     assert len(trials_of(tmp_path, COMPLETE)) == 2
     assert failed.params in [t.params for t in trials_of(tmp_path, COMPLETE)]
+
+
+def test_a_trial_that_compiled_code_broke_off_for_ctrl_c_is_queued_again(monkeypatch):
+    def misused(trial):
+        startup.heard.append(signal.SIGINT)
+        raise SystemError("bad argument to internal function")
+
+    study = search.open_study(None, "tested", 0, choose)
+    monkeypatch.setattr(startup, "heard", [])
+    with pytest.raises(KeyboardInterrupt):
+        search.work(study, choose, misused, 2)
+    failed, waiting = study.trials
+    assert (failed.state, waiting.state) == (FAIL, WAITING)
+    assert search.work(study, choose, value, 2)
+    assert failed.params in [t.params for t in study.get_trials(states=(COMPLETE,))]
 
 
 def test_the_same_seed_gives_the_same_trials_also_after_a_pause():
