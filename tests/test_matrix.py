@@ -41,3 +41,17 @@ def test_pythons_that_are_given_come_before_those_on_the_path(monkeypatch):
     monkeypatch.setattr(matrix.shutil, "which", lambda name: name if name in pythons else None)
     found = matrix.interpreters([Path("mine"), Path("old")])
     assert found == {"3.12": "mine", "3.13": "python3.13"}
+
+
+def test_the_record_of_the_matrix_is_whole_and_nothing_failed():
+    record = documents.read(documents.MATRIX)
+    assert [*record] == [f"{m}-{packages}" for m in matrix.MINORS for packages in matrix.PACKAGES]
+    for name, row in record.items():
+        assert name == f"{row['python']}-{row['packages']}"
+        assert (row["status"], row["failed"]) == (0, 0), name
+        assert row["passed"] > 10 * row["skipped"], name
+        for package, version in row["versions"].items():
+            assert BOUNDS[package].contains(version)
+            if row["packages"] == "lowest":
+                (clause,) = BOUNDS[package]
+                assert Version(version) == Version(clause.version)
