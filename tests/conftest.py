@@ -1,10 +1,16 @@
-"""What the tests share: a settled environment, a run of each numbered script, and TensorBoard."""
+"""What the tests share: a settled environment, a run of each numbered script, and TensorBoard.
+
+`python -m pytest` leaves out the tests marked `slow`: whole runs of the scripts, processes that are
+killed, servers, a browser. `python -m pytest --all` has them.
+"""
 
 import os
 
 # Before anything imports Matplotlib or Keras: no test needs a screen or another backend.
 os.environ["MPLBACKEND"] = "agg"
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["LC_ALL"] = "C.UTF-8"  # whatever language the system has, runs speak English
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # as in the programs
 
 import contextlib
 import json
@@ -16,19 +22,32 @@ from pathlib import Path
 
 import pytest
 
-import ch07.startup  # noqa: F401 -- before Keras, as in the scripts
+from ch07.lab import startup  # before Keras, as in the scripts
 
 # isort: split
 import keras
 
-from ch07.screens import Server
-from ch07.screens import until as until
+startup.settle()  # the state that the numbers of a run belong to
 
 # A runner that starts the tests in the background has Ctrl-C ignored, and so would every program
 # that they start: the tests that send it would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all", action="store_true", help="run the slow tests too: whole runs, kills, servers"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--all"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
 
 
 def unshared(*options: str) -> list[str]:
@@ -60,6 +79,15 @@ def started(*command) -> Iterator[subprocess.Popen]:
             yield process
         finally:
             process.kill()  # nothing, if it has ended
+
+
+def address(process: subprocess.Popen) -> str:
+    """Where a TensorBoard that is starting can be reached: on the loopback interface."""
+    line = process.stdout.readline()
+    # Without a line it has ended, and the errors with it: reading them does not wait for ever.
+    here = line.startswith("TensorBoard is at http://127.0.0.1:")
+    assert here, line or process.stderr.read()
+    return line.split()[3]
 
 
 class Finished:
@@ -106,6 +134,8 @@ def ensembling(tmp_path_factory) -> Finished:
 @pytest.fixture(scope="session")
 def tensorboard(tensor_board, tmp_path_factory):
     """TensorBoard on what section 7.2 has logged, as a reader starts it."""
+    from screens import Server  # it needs Selenium, which the fast tests do without
+
     root = tensor_board.output / "my_log_dir"
     server = Server(root, tmp_path_factory.mktemp("tensorboard"))
     yield server

@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from ch07.claims import Claim, Record, number
+from ch07.lab.claims import Claim, Record, number
+from ch07.lab.console import came_out, claim_text, counted
 
 VERSIONS = {"keras": "3.15.1"}
 
@@ -30,7 +31,7 @@ def claim(value=0.9, **options):
 )
 def test_a_claim_holds_exactly_within_its_bounds(value, bounds, holds):
     assert claim(value, **bounds).holds is holds
-    assert claim(value, **bounds).verdict == ("holds" if holds else "does not hold")
+    assert str(claim_text(claim(value, **bounds), 100)).startswith("  ok  " if holds else "  NO  ")
 
 
 def test_a_claim_without_a_bound_is_refused():
@@ -51,11 +52,43 @@ def test_numbers_are_printed_short(value, text):
     [
         ({"at_least": 0.5}, "at least 0.500"),
         ({"at_least": 0.2, "at_most": 0.4}, "at least 0.200 and at most 0.400"),
-        ({"at_least": 0, "at_most": 0}, "exactly 0"),
+        ({"at_least": 0, "at_most": 0}, "at least 0 and at most 0"),
     ],
 )
 def test_bounds_read_as_words(bounds, words):
     assert claim(**bounds).bound == words
+
+
+def test_a_claim_is_a_sentence_with_what_it_is_compared_with():
+    one = claim(compared_with={"chance": 0.5, "two LSTMs": 0.739})
+    line = "  ok  A sentence: 0.900 accuracy (chance 0.500, two LSTMs 0.739)"
+    assert str(claim_text(one, 100)) == line
+    assert str(claim_text(claim(0.4), 100)) == "  NO  A sentence: 0.400 accuracy, at least 0.500"
+
+
+def test_a_long_claim_goes_on_below_its_sentence():
+    others = {f"the number {n} of many": 0.5 for n in range(5)}
+    lines = str(claim_text(claim(compared_with=others), 100)).splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("      ")
+    assert max(map(len, lines)) <= 100
+
+
+def test_counts_are_singular_and_plural():
+    assert [counted(n, "lesson") for n in (0, 1, 2000)] == [
+        "0 lessons",
+        "1 lesson",
+        "2,000 lessons",
+    ]
+    assert came_out(1, [claim()], 2.4) == "1 lesson, 1 of 1 claim holds, 2 s"
+    assert came_out(2, [claim(), claim(0.4)], 2.6) == "2 lessons, 1 of 2 claims hold, 3 s"
+    assert came_out(0, [], 0) == "0 lessons, 0 s"
+
+
+def test_a_claim_comes_back_from_its_record():
+    for value in (0.1 + 0.2, math.inf, math.nan):
+        one = claim(value, compared_with={"chance": 0.5}, timed=True)
+        assert repr(Claim.from_record(json.loads(json.dumps(one.as_record())))) == repr(one)
 
 
 def test_a_record_gives_every_number_back_to_the_last_bit(tmp_path):
@@ -73,7 +106,7 @@ def test_a_record_gives_every_number_back_to_the_last_bit(tmp_path):
 
 
 def test_runs_in_the_same_second_keep_their_own_records(tmp_path, monkeypatch):
-    monkeypatch.setattr("ch07.claims.time.strftime", lambda form: "stopped clock")
+    monkeypatch.setattr("ch07.lab.claims.time.strftime", lambda form: "stopped clock")
     records = [Record(tmp_path, "script.py", seed, VERSIONS) for seed in range(3)]
     for record in records:
         record.write([claim()], {"lesson": 1.0})

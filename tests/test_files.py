@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ch07.files import new_folder, write_aside
+from ch07.lab.files import new_folder, write_aside
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,7 +41,7 @@ def test_a_parent_that_is_a_file_is_an_error_and_left_alone(tmp_path):
 
 def test_programs_that_ask_at_the_same_moment_get_different_folders(tmp_path):
     ask = (
-        "import sys; from pathlib import Path; from ch07.files import new_folder; "
+        "import sys; from pathlib import Path; from ch07.lab.files import new_folder; "
         "print(*(new_folder(Path(sys.argv[1]), 'run').name for _ in range(200)))"
     )
     command = [sys.executable, "-c", ask, str(tmp_path)]

@@ -5,17 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
+import tensorflow as tf
 
-from ch07 import startup
+from ch07.lab import startup
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def start(folder: Path, **environment: str) -> subprocess.CompletedProcess:
-    """A program that imports ch07.startup and then says hello, run in `folder`."""
+    """A program that imports a part of ch07 and then says hello, run in `folder`."""
     script = folder / "hello.py"
-    script.write_text("import ch07.startup\nprint('hello')\n", encoding="utf-8")
+    script.write_text("from ch07 import board\nprint('hello')\n", encoding="utf-8")
     return subprocess.run(
         [sys.executable, script],
         capture_output=True,
@@ -59,22 +61,13 @@ def test_keras_backend_overrules_keras_json(tmp_path):
     startup.check_backend({"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "tensorflow"})
 
 
-def test_precision_and_data_format_of_keras_json_are_overruled(tmp_path):
-    (tmp_path / "keras.json").write_text(
-        '{"floatx": "float16", "image_data_format": "channels_first"}', encoding="utf-8"
-    )
-    (tmp_path / "formats.py").write_text(
-        "import ch07.startup, keras\n"
-        "print(keras.config.floatx(), keras.config.image_data_format(),"
-        " keras.layers.Dense(1).compute_dtype)\n",
-        encoding="utf-8",
-    )
-    process = subprocess.run(
-        [sys.executable, tmp_path / "formats.py"],
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(tmp_path)},
-    )
-    assert process.stdout.split() == [b"float32", b"channels_last", b"float32"]
+def test_a_run_has_the_numbers_and_the_format_of_the_book():
+    keras.config.set_floatx("float16")
+    keras.config.set_image_data_format("channels_first")
+    startup.settle()
+    assert keras.config.floatx() == "float32"
+    assert keras.config.image_data_format() == "channels_last"
+    assert tf.config.threading.get_intra_op_parallelism_threads() == 1
 
 
 @pytest.mark.parametrize("backend", ["nope", "module://nope"])
@@ -136,7 +129,7 @@ def test_an_exception_during_the_import_leaves_stderr_as_it_was(capfd):
 
 def test_a_crash_in_native_code_says_where(tmp_path):
     (tmp_path / "crash.py").write_text(
-        "import ctypes\nfrom ch07 import startup\n"
+        "import ctypes\nfrom ch07.lab import startup\n"
         "with startup.without_chatter():\n    ctypes.string_at(0)\n",
         encoding="utf-8",
     )

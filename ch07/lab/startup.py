@@ -1,13 +1,16 @@
-"""Make sure that a script can run, then load Keras on TensorFlow without its start-up lines.
+"""Make sure that Keras can run, then load it on TensorFlow without its start-up lines.
 
-Importing this module does the work, so it has to come before ``import keras``. It is written in
+`ch07.lab` calls `load` when it is imported, so it has to be imported before Keras. It is written in
 the syntax of Python 3.8: a reader whose Python is too old should get a sentence, not a traceback.
 
-Every obstacle that a reader can remove ends in one sentence on stderr and exit status 2.
+Every obstacle that a reader can remove ends in one sentence on stderr and exit status 2. What
+changes a process for good (the handling of Ctrl-C, what TensorFlow logs, the settings of Keras) is
+left alone in a reader's own program, which may import any part of `ch07`.
 """
 
 import _thread
 import atexit
+import builtins
 import contextlib
 import faulthandler
 import json
@@ -20,11 +23,15 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
+
+from ch07.lab.language import tr
 
 OLDEST_PYTHON = (3, 11)  # the oldest that TensorFlow 2.21 and NumPy 2.4 are tested with here
 NEWEST_PYTHON = (3, 13)  # the newest with wheels of TensorFlow 2.21 that the tests have seen
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
+ROOT = Path(__file__).resolve().parent.parent.parent
+REQUIREMENTS = ROOT / "requirements.txt"
 INSTALL = 'run "%s -m pip install -r %s"' % (Path(sys.executable).name, REQUIREMENTS.name)
 
 # The lines TensorFlow starts with: news (severity I in glog's form), the heading of the lines that
@@ -38,13 +45,34 @@ took = {}  # seconds: what the speed of a run is compared with
 heard = []  # the signals that Ctrl-C has sent so far
 
 
+def interactive():
+    """Whether somebody types at a console, or into a notebook, and so goes on after an error."""
+    # The console of PyCharm sets no prompt of Python's unless IPython is there.
+    return hasattr(sys, "ps1") or "get_ipython" in vars(builtins) or "pydevconsole" in sys.modules
+
+
+def own_program():
+    """The file of the program of this project that runs; None in a reader's own, or a console."""
+    if "-m" in sys.orig_argv and sys.argv[0] == "-m":  # `python -m ch07`, which is not there yet
+        found = sys.orig_argv[sys.orig_argv.index("-m") + 1]
+        return ROOT / "ch07" / "__main__.py" if found == "ch07" else None
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    if interactive() or path is None:
+        return None
+    path = Path(path).resolve()
+    inside = [ROOT / name for name in ("ch07", "exercises", "tools")]
+    numbered = path.parent == ROOT and re.match(r"ch07\d\d_", path.name)
+    return path if numbered or any(folder in path.parents for folder in inside) else None
+
+
 class UsageError(Exception):
     """Something the user can put right; its text is one sentence that says how."""
 
 
 def refusal(error):
     """Print `error` as argparse prints a bad argument; returns the exit status, 2."""
-    print("%s: error: %s" % (Path(sys.argv[0]).name, error), file=sys.stderr)
+    program = Path(sys.argv[0]).name
+    print("%s: %s%s" % (program, tr("error: "), tr(str(error))), file=sys.stderr)
     return 2
 
 
@@ -72,17 +100,28 @@ def interruptible():
         raise KeyboardInterrupt
 
 
+def by_ctrl_c(kind):
+    """Whether an exception of this `kind` comes of Ctrl-C, if only in a roundabout way."""
+    return issubclass(kind, KeyboardInterrupt) or bool(heard and issubclass(kind, Exception))
+
+
+def leave(status):
+    """End the process now, with nothing printed but what was."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # a closed pipe, no console
+            stream.flush()
+    os._exit(status)
+
+
 def interrupted(kind, error, trace):
     """What sys.excepthook does: Ctrl-C, wherever it comes, ends a program with one line and 130."""
-    by_ctrl_c = issubclass(kind, KeyboardInterrupt) or (heard and issubclass(kind, Exception))
-    if not by_ctrl_c or hasattr(sys, "ps1"):  # ps1: a Python console
+    if not by_ctrl_c(kind):
         sys.__excepthook__(kind, error, trace)
         return
     with contextlib.suppress(OSError, AttributeError, ValueError):  # a pipe closed, no console
         if not multiprocessing.parent_process():  # which says it for its children
             print("Interrupted.", file=sys.stderr)
-        sys.stdout.flush()
-    os._exit(130)  # Python itself would end by the signal
+    leave(130)  # Python itself would end by the signal
 
 
 def interrupted_while_tidying(unraisable):
@@ -118,10 +157,12 @@ def check_packages(requirements=REQUIREMENTS):
     """Raise UsageError if a package that `requirements` lists is missing or too old."""
     from importlib import metadata
 
+    if not requirements.exists():  # a copy of ch07 without the rest of the project
+        return
     try:
         from packaging.requirements import Requirement
     except ImportError:
-        raise UsageError("The package packaging is missing: %s." % INSTALL) from None
+        raise UsageError("The package %s is missing: %s." % ("packaging", INSTALL)) from None
     lines = requirements.read_text(encoding="utf-8").splitlines()
     for requirement in (Requirement(line.split("#")[0]) for line in lines if line[:1].isalpha()):
         names = [requirement.name]
@@ -164,7 +205,9 @@ def check_backend(environ=os.environ):
 def check_figures(environ=os.environ):
     """Raise UsageError if MPLBACKEND asks Matplotlib for something that does not exist."""
     # Matplotlib logs that it builds its font cache, which a reader's first run need not report.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         import matplotlib.pyplot as plt
 
@@ -174,6 +217,8 @@ def check_figures(environ=os.environ):
             "Matplotlib has no backend '%s', which MPLBACKEND asks for: unset it."
             % environ.get("MPLBACKEND")
         ) from None
+    finally:
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager
@@ -189,14 +234,17 @@ def without_chatter():
         yield
         return
     # Should the process die in native code (a processor without AVX), this still says where.
-    faulthandler.enable(file=stderr)
+    watched = faulthandler.is_enabled()
+    if not watched:
+        faulthandler.enable(file=stderr)
     with tempfile.TemporaryFile() as caught:
         os.dup2(caught.fileno(), 2)
         try:
             yield
         finally:
             os.dup2(stderr, 2)
-            faulthandler.disable()
+            if not watched:
+                faulthandler.disable()
             caught.seek(0)
             for line in caught.read().splitlines(keepends=True):
                 if not CHATTER.match(line.decode("utf-8", "replace")):
@@ -204,45 +252,74 @@ def without_chatter():
             os.close(stderr)
 
 
-def load_keras():
-    """Import Keras on TensorFlow in float32, channels last, whatever keras.json asks for."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    # 3: only what ends the process. What TensorFlow logs as an error and survives is news too (with
-    # repeatable operations on, tf.data reports an attribute that it ignores); an error that matters
-    # reaches Python as an exception.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with without_chatter():
-        started = time.perf_counter()
-        import keras
-
-        took["import keras"] = time.perf_counter() - started
-        import tensorflow as tf
-
-        tf.zeros(())  # the first tensor makes TensorFlow look for devices, and report on them
-    # Every model is traced once. TensorFlow goes by the function that trains them, which is the
-    # same for all, and warns of a function that is traced again and again.
-    logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
-    keras.config.set_floatx("float32")
-    keras.config.set_image_data_format("channels_last")
-
-
-def prepare():
+def load():
     """Check Python, packages and backends, then load Keras; leave with status 2 if one fails."""
-    hear_interrupts()
-    for stream in (sys.stdout, sys.stderr):
-        # A path with Chinese characters must not end a run on a console that lacks them.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    own = own_program()
+    if own:
+        hear_interrupts()
+        for stream in (sys.stdout, sys.stderr):
+            # A path with Chinese characters must not end a run on a console that lacks them.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
     try:
         check_python()
         check_packages()
         check_backend()
         check_figures()
-        load_keras()
     except UsageError as error:
         sys.exit(refusal(error))
-    # Registered last, so the first to run at the exit: what is left then is TensorFlow's tidying.
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    if own and own.parent == ROOT / "ch07":
+        return  # it starts the scripts, and needs no Keras itself
+    if own and re.match(r"ch07\d\d_", own.name):
+        from ch07.lab import jobs
+
+        jobs.take_over(own)
+    if own or interactive():
+        # 3: only what ends the process. What TensorFlow logs as an error and survives is news too
+        # (with repeatable operations on, tf.data reports an attribute that it ignores); an error
+        # that matters reaches Python as an exception.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with without_chatter():
+        started = time.perf_counter()
+        import keras  # noqa: F401
+
+        took["import keras"] = time.perf_counter() - started
+    if own:
+        # Registered last, so the first to run at the exit: what is left then is TensorFlow's
+        # tidying.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
-prepare()
+def settle():
+    """Bring TensorFlow and Keras into the state that the numbers of a run belong to.
+
+    One thread inside an operation, so that no number depends on how many cores there are;
+    operations that give the same bits each time; float32, channels last, whatever keras.json asks
+    for. TensorFlow takes the number of threads only before its first tensor: in a console where
+    there has been one, it stays as it is.
+    """
+    import keras
+    import tensorflow as tf
+
+    with without_chatter():
+        if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+            with contextlib.suppress(RuntimeError):
+                tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.zeros(())  # the first tensor makes TensorFlow look for devices, and report on them
+    # Gradients of embeddings are summed in any order otherwise, and differ in the last bit.
+    tf.config.experimental.enable_op_determinism()
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    # Keras 3.15 turns variables into arrays in a way that NumPy 2 is to give up: not ours to mend,
+    # and with -W error it would end a run.
+    warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+    # Every model is traced once. TensorFlow goes by the function that trains them, which is the
+    # same for all, and warns of a function that is traced again and again.
+    logger = logging.getLogger("tensorflow")
+    if not any(one is untold_of_retracing for one in logger.filters):
+        logger.addFilter(untold_of_retracing)
+
+
+def untold_of_retracing(record):
+    """A filter for a logger: whether `record` is about anything but retracing."""
+    return "retracing" not in record.getMessage()

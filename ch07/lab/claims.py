@@ -1,8 +1,10 @@
-"""Claims, their verdicts, and the record that every run leaves of them."""
+"""Claims, their verdicts, the record that every run leaves of them, and the evidence so far."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
+import functools
 import json
 import math
 import os
@@ -13,10 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from ch07.files import write_aside
+from ch07.lab.files import write_aside
+from ch07.lab.language import tr
 
 # A difference of exactly 0, a share of exactly 1: more digits than a line can show help nobody.
 DIGITS = 3
+EVIDENCE = Path(__file__).resolve().parent / "evidence.csv"  # written by tools/evidence.py
+SECONDS = EVIDENCE.with_name("seconds.csv")  # likewise
 
 
 def number(value: float) -> str:
@@ -32,7 +37,7 @@ class Claim:
 
     Attributes:
         section: the section of the book, such as "7.1.5".
-        lesson: the name of the function that measured it.
+        lesson: the name of the lesson that measured it.
         sentence: what is claimed, in words.
         value: what was measured; a NaN keeps no bound.
         unit: what `value` counts, such as "test accuracy" or "pixels".
@@ -65,15 +70,9 @@ class Claim:
     @property
     def bound(self) -> str:
         """The bounds in words, such as "at least 0.95"."""
-        if self.at_least == self.at_most:
-            return f"exactly {number(self.at_least)}"
-        words = {"at least": self.at_least, "at most": self.at_most}
-        return " and ".join(f"{w} {number(v)}" for w, v in words.items() if v is not None)
-
-    @property
-    def verdict(self) -> str:
-        """The outcome in plain words."""
-        return "holds" if self.holds else "does not hold"
+        bounds = {"at least": self.at_least, "at most": self.at_most}
+        words = [tr(f"{text} {number(of)}") for text, of in bounds.items() if of is not None]
+        return tr(" and ").join(words)
 
     def as_record(self) -> dict:
         """The claim as claims.json keeps it: numbers to the last bit, NaN and infinity as text."""
@@ -88,6 +87,42 @@ class Claim:
             "timed": self.timed,
             "holds": self.holds,
         }
+
+    @classmethod
+    def from_record(cls, record: Mapping) -> Claim:
+        """The claim that `as_record` gave."""
+        return cls(
+            section=record["section"],
+            lesson=record["lesson"],
+            sentence=record["claim"],
+            value=float(record["value"]),
+            unit=record["unit"],
+            compared_with={name: float(of) for name, of in record["compared_with"].items()},
+            timed=record["timed"],
+            **record["bound"],
+        )
+
+
+@functools.cache
+def rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a table of the evidence by column; none where there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def evidence() -> dict[tuple[str, str], dict[str, str]]:
+    """What the recorded runs gave for each claim, by lesson and sentence.
+
+    Each has, among others, "runs", "held", "low", "median" and "high".
+    """
+    return {(row["lesson"], row["claim"]): row for row in rows(EVIDENCE)}
+
+
+def evidence_seconds() -> dict[str, float]:
+    """How long each lesson takes in the recorded runs, in times of `import keras`, by name."""
+    return {row["lesson"]: float(row["imports"]) for row in rows(SECONDS)}
 
 
 def json_number(value: float) -> float | str:

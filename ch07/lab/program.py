@@ -1,0 +1,266 @@
+"""A numbered script as a program: its command line, its record, its summary, its exit status.
+
+Nothing here needs Keras: who only shares out the lessons (see `jobs`) does not load it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from rich.text import Text
+
+from ch07.lab import language, lessons, page, startup
+from ch07.lab.claims import Claim, Record, evidence, number
+from ch07.lab.console import WIDTH, Terminal, came_out, described, wrapped
+from ch07.lab.language import tr
+
+HOME = Path(__file__).resolve().parent.parent
+LARGEST_SEED = 2**32 - 1  # the largest that NumPy takes, and with it keras.utils.set_random_seed
+MOST_JOBS = 4  # by default: each takes up to 1.5 GB
+PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "optuna")  # what numbers depend on
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake ends in one sentence without the usage text before it."""
+
+    def error(self, message):
+        sys.exit(startup.refusal(message))
+
+
+def count(text: str) -> int:
+    """The number that `text` gives, for how many of something.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a whole number from 1.
+    """
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1, not '{text}', is needed.")
+    return int(text)
+
+
+def seed_number(text: str) -> int:
+    """The seed that `text` gives.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a whole number that NumPy takes as a seed.
+    """
+    if not text.isascii() or not text.isdigit() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"a seed is a whole number from 0 to {LARGEST_SEED}, not '{text}'."
+        )
+    return int(text)
+
+
+def writable(folder: Path) -> Path:
+    """`folder`, made if need be.
+
+    Raises:
+        startup.UsageError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise startup.UsageError(
+            tr("cannot write to '{}' ({}): choose another --output.").format(folder, error.strerror)
+        ) from None
+    return folder
+
+
+def parser_of(script: lessons.Script, own: Mapping[str, Mapping]) -> Parser:
+    """The command line, the same for every script but for its `own` options."""
+    parser = Parser(
+        description=f"{script.number} {language.of(script.title)}. "
+        + tr(
+            "Runs the lessons of the section: each builds the book's models, trains them and "
+            "prints, for every claim, whether it holds, the number measured, and what it is "
+            "compared with."
+        ),
+        epilog=tr(
+            "Exit status: 0 every claim holds, 1 a claim does not hold, 2 a mistake in the "
+            "arguments or the installation, 130 interrupted with Ctrl-C."
+        ),
+        allow_abbrev=False,
+    )
+    last = script.lessons[-1]
+    parser.add_argument(
+        "sections",
+        nargs="*",
+        metavar="SECTION",
+        help=tr(
+            f"what to run: a number such as {last.number}, or a name such as {last.name}; without "
+            "it the whole section runs"
+        ),
+    )
+    parser.add_argument(
+        "--list", action="store_true", help=tr("name the lessons and what each tests, and stop")
+    )
+    add_common_options(parser)
+    for option, values in own.items():
+        parser.add_argument(option, **{**values, "help": tr(values["help"])})
+    return parser
+
+
+def add_common_options(parser: Parser) -> None:
+    """Give a `parser` what a run of one script and one of all of them have in common."""
+    parser.add_argument(
+        "--seed",
+        type=seed_number,
+        default=0,
+        metavar="N",
+        help=tr(
+            "seed of the data, the weights and the shuffling (default 0); the same seed gives the "
+            "same numbers on the same machine"
+        ),
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=HOME,
+        metavar="DIR",
+        help=tr("put everything the run writes below DIR instead of below ch07"),
+    )
+    parser.add_argument(
+        "--jobs",
+        type=count,
+        metavar="N",
+        help=tr(
+            "run the lessons in N processes at once (default: one for each core, at most "
+            f"{MOST_JOBS}); the numbers are the same"
+        ),
+    )
+    parser.add_argument(
+        "--show",
+        action="store_true",
+        help=tr("open the page of the run in the browser when it ends"),
+    )
+    parser.add_argument(
+        "--predict",
+        action="store_true",
+        help=tr("ask before each lesson what will come out, and compare"),
+    )
+    parser.add_argument(
+        "--language",
+        choices=language.LANGUAGES,
+        default=language.current(),
+        help=tr("English or Chinese (default: that of the system)"),
+    )
+
+
+def default_jobs() -> int:
+    """How many processes run lessons at once: one for each core, as far as the memory goes."""
+    jobs = min(os.cpu_count() or 1, MOST_JOBS)
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # not told by Windows
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        jobs = min(jobs, max(1, int(free / 1.5e9)))
+    return jobs
+
+
+class Program:
+    """A run of a script from the command line.
+
+    Attributes:
+        script: the script.
+        given: the options, as argparse gives them.
+        chosen: the lessons to run.
+        folder: the pictures, the diagrams and the record of the claims.
+        claims, seconds: of the lessons that are finished.
+        guesses: what the reader expected of a lesson, and what came out, in words.
+    """
+
+    def __init__(self, script: lessons.Script, given: argparse.Namespace):
+        """Choose the lessons that the options ask for.
+
+        Raises:
+            startup.UsageError: there is no such lesson.
+        """
+        self.script = script
+        self.given = given
+        self.folder = given.output / "my_figures" / script.path.stem
+        self.claims: list[Claim] = []
+        self.seconds: dict[str, float] = {}
+        self.guesses: dict[str, str] = {}
+        self.record: Record | None = None
+        try:
+            self.chosen = lessons.choose(script, given.sections)
+        except KeyError as error:
+            numbers = ", ".join(dict.fromkeys(one.number for one in script.lessons))
+            raise startup.UsageError(
+                f"there is no section or lesson '{error.args[0]}' here: choose from {numbers}, "
+                f"{script.number}, or a name that --list shows."
+            ) from None
+        if given.list:
+            for lesson in script.lessons:
+                print(f"{lesson.number}  {lesson.name}{tr(': ')}{language.of(lesson.title)}")
+                print(wrapped(language.of(lesson.test), WIDTH, " " * 7))
+            sys.exit(0)
+
+    def reserve(self) -> None:
+        """Make the folder of the run, and its own record.
+
+        Raises:
+            startup.UsageError: it cannot be written to.
+        """
+        writable(self.folder)
+        versions = {name: metadata.version(name) for name in PACKAGES}
+        path = self.script.path
+        self.record = Record(self.folder, path.name, self.given.seed, versions, startup.took)
+
+    def keep(self, lesson: str, seconds: float, claims: Sequence[Claim]) -> None:
+        """Keep the `claims` of a lesson that has ended."""
+        order = [one.name for one in self.script.lessons]
+        self.seconds = dict(
+            sorted((self.seconds | {lesson: seconds}).items(), key=lambda one: order.index(one[0]))
+        )
+        self.claims = [claim for claim in self.claims if claim.lesson != lesson] + [*claims]
+        self.claims.sort(key=lambda claim: order.index(claim.lesson))
+        self.record.write(self.claims, self.seconds)
+        page.write(self)
+
+    @property
+    def status(self) -> int:
+        """The exit status of a run that has come to its end."""
+        return 0 if all(claim.holds for claim in self.claims) else 1
+
+    def summarize(self, console: Terminal, heading: str) -> None:
+        """Print how many claims hold, and what to make of each that does not."""
+        console.print(Text(f"\n{tr(heading)}", style="bold"))
+        console.say(came_out(len(self.seconds), self.claims, sum(self.seconds.values())))
+        for claim in self.claims:
+            if not claim.holds:
+                console.say(missed(claim, f"{self.script.path.name} {claim.lesson}"), "bold red")
+        if self.seconds:
+            console.say(f"pictures and claims.json: {self.folder}")
+            # On a line of its own and not wrapped, so that terminals make a link of it.
+            address = (self.folder / "index.html").resolve().as_uri()
+            console.print(Text(f"  {address}"), soft_wrap=True)
+            if self.given.show:
+                webbrowser.open(address)
+
+
+def missed(claim: Claim, command: str) -> str:
+    """What to make of a `claim` that does not hold, in a few sentences."""
+    known = evidence().get((claim.lesson, claim.sentence))
+    before = ""
+    if known:
+        low, high = number(float(known["low"])), number(float(known["high"]))
+        before = tr(
+            f"In {known['held']} of {known['runs']} recorded runs it held, with values from {low} "
+            f"to {high}. "
+        )
+    what_to_do = tr(
+        "Processors round differently, and a training amplifies that, so a single miss is news and "
+        f"no fault of yours: try another seed (python {command} --seed 1), and change what you "
+        "think is the cause."
+    )
+    name = f"NO {claim.section} {claim.lesson}"
+    return f"{name}{tr(': ')}{described(claim)}{tr('. ')}{before}{what_to_do}"

@@ -1,0 +1,354 @@
+"""A section of the chapter: what a cell of a numbered script uses.
+
+    section = Section("ch0701_functional_api")
+
+    if section.lesson("7.1.5", "siamese_lstm"):
+        ...
+        section.claim("One shared LSTM tells same from different", shared, "accuracy", at_least=0.9)
+        section.picture(plots.siamese_lstm(...))
+        section.remember()
+
+    section.finish()
+
+One script, three ways to run it:
+
+- as a program (`python ch0701_functional_api.py 7.1.5`, `%run`, PyCharm's "Run with Python
+  Console"): the lessons that the arguments ask for, a record of their claims, an exit status;
+- cell by cell, in a notebook or a console: every cell that is run, any number of times;
+- imported, as the exercises and the tests do: no lesson, and nothing of the process is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import keras
+from matplotlib.figure import Figure
+from rich.text import Text
+
+from ch07 import draw
+from ch07.lab import language, lessons, program, startup
+from ch07.lab.claims import Claim, number
+from ch07.lab.console import Terminal, claim_text
+from ch07.lab.files import new_folder
+from ch07.lab.language import tr
+from ch07.lab.progress import Progress
+from ch07.plots import common
+
+
+class Line(Protocol):
+    """What is drawn in the terminal for a while, such as `progress.Progress`."""
+
+    def close(self) -> None:
+        """Leave it as it stands, and give the terminal back."""
+
+
+Shown = TypeVar("Shown", bound=Line)
+
+
+class Section:
+    """The lessons of one section of the chapter.
+
+    Attributes:
+        seed: seeds the data; weights and shuffling are seeded before each lesson.
+        output: everything a run writes is below it.
+        folder: the pictures, the diagrams and the record of the claims.
+        console: where the run prints.
+        claims: those of the lesson that ran last.
+        options: the values of the script's own options, by name without dashes.
+    """
+
+    def __init__(
+        self,
+        script: str,
+        *,
+        folders: Sequence[str] = (),
+        commands: Mapping[str, Mapping] | None = None,
+        options: Mapping[str, Mapping] | None = None,
+    ):
+        """Make ready for the lessons of a script.
+
+        Args:
+            script: its name, without ".py".
+            folders: what its lessons write to below `output`, besides my_figures.
+            commands: options such as "--board", given without a SECTION instead of lessons, with
+                the arguments of `argparse.ArgumentParser.add_argument`.
+            options: likewise, options that change what the script does.
+        """
+        # Where the call stands: in a program, in a cell, or in a module that is imported. A cell
+        # may be run in a console that has run the whole script before, so arguments tell nothing.
+        caller = sys._getframe(1)
+        self.script = lessons.read(script)
+        self.imported = caller.f_globals.get("__name__") != "__main__"
+        is_program = not self.imported and all(
+            Path(path).exists() and Path(path).samefile(self.script.path)
+            for path in (sys.argv[0], caller.f_code.co_filename)
+        )
+        self.console = Terminal()
+        self.claims: list[Claim] = []
+        self.current: lessons.Lesson | None = None
+        self.started = 0.0
+        self.lines: list[Line] = []
+        self.guess: float | None = None
+        self.program: program.Program | None = None
+        self.own = {"commands": commands or {}, "options": options or {}}
+        try:
+            made = self.take(sys.argv[1:] if is_program else [])
+            if self.imported:
+                return
+            if is_program:
+                self.program = made
+                self.begin_program()
+            # Each folder now, and not when the training that writes there is over. A command such
+            # as --board may only read.
+            for name in folders if made.chosen else ():
+                program.writable(self.output / name)
+            if made.chosen:
+                program.writable(self.folder)
+            startup.settle()
+        except startup.UsageError as error:
+            sys.exit(startup.refusal(error))
+
+    # What a cell uses
+
+    def lesson(self, number: str, name: str) -> bool:
+        """Whether to run this lesson; if so, close the one before, seed, and print the heading.
+
+        Args:
+            number: its section of the book, such as "7.1.5".
+            name: its name, by which its words are found.
+
+        Raises:
+            KeyError: a cell that runs has a name without words.
+        """
+        if self.imported:
+            return False
+        (lesson,) = [one for one in self.script.lessons if one.name == name] or [None]
+        if lesson is None:
+            raise KeyError(f"there are no words for the lesson '{name}'.")
+        if self.program and lesson not in self.program.chosen:
+            return False
+        self.close()
+        self.claims = []
+        self.current, self.started = lesson, time.perf_counter()
+        if self.console.told_by:
+            self.console.event(begins=name)
+        self.console.print(Text(f"\n{number} {language.of(lesson.title)}", style="bold"))
+        self.say(language.of(lesson.test))
+        self.guess = None
+        if self.program and self.program.given.predict and lesson.predict:
+            self.guess = self.ask(language.of(lesson.predict))
+        # The same numbers alone and within a run, and each time that the cell is run.
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(self.seed)
+        return True
+
+    def claim(
+        self,
+        sentence: str,
+        value: float,
+        unit: str = "",
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        compared_with: Mapping[str, float] | None = None,
+        timed: bool = False,
+    ) -> None:
+        """Claim that `value` keeps its bounds, and print whether it does (see `claims.Claim`).
+
+        Args:
+            sentence: what is claimed, in plain words.
+            value: what was measured.
+            unit: what it counts, such as "accuracy" or "pixels".
+            at_least, at_most: the bounds, one of them or both.
+            compared_with: other numbers of the same kind by name: a baseline, chance.
+            timed: `value` is a time, so the same seed does not give the same number again.
+        """
+        self.go_on()
+        claim = Claim(
+            section=self.current.number,
+            lesson=self.current.name,
+            sentence=sentence,
+            value=float(value),
+            unit=unit,
+            at_least=None if at_least is None else float(at_least),
+            at_most=None if at_most is None else float(at_most),
+            compared_with={name: float(of) for name, of in (compared_with or {}).items()},
+            timed=timed,
+        )
+        self.claims.append(claim)
+        self.console.print(claim_text(claim, self.console.columns))
+
+    def remember(self) -> None:
+        """Print the sentence to remember, with which a lesson ends."""
+        self.go_on()
+        if self.guess is not None and self.claims:
+            claim = self.claims[0]
+            outcome = f"You guessed {number(self.guess)}, measured was {number(claim.value)}: "
+            self.program.guesses[claim.lesson] = tr(outcome + claim.sentence)
+            self.say(outcome + claim.sentence)
+        self.say(f"{tr('Remember: ')}{language.of(self.current.remember)}", "bold")
+        if self.current.why:
+            self.say(f"{tr('Why: ')}{language.of(self.current.why)}")
+
+    def say(self, message: str, style: str = "") -> None:
+        """Print a message that the reader should see, wrapped."""
+        self.console.say(message, style)
+
+    def progress(self, label: str) -> Progress:
+        """A callback for `fit` that shows a line of progress under `label`."""
+        self.go_on()
+        return self.shows(Progress(label, self.console))
+
+    def shows(self, line: Shown) -> Shown:
+        """`line`, which is closed when the lesson ends, whatever ends it."""
+        self.lines.append(line)
+        return line
+
+    def picture(self, figure: Figure) -> None:
+        """Save `figure` as the picture of the lesson.
+
+        It opens at once in a notebook or a console, and when the run ends in a program on a screen.
+        """
+        self.go_on()
+        common.save(figure, self.folder / f"{self.current.name}.png")
+        if not self.program:
+            common.show(block=False)
+
+    def diagram(self, model: keras.Model) -> None:
+        """Save a diagram of `model` as <lesson>_diagram_<name of the model>.png."""
+        self.go_on()
+        figure = draw.draw(model, title=model.name.replace("_", " "))
+        common.save(figure, self.folder / f"{self.current.name}_diagram_{model.name}.png")
+
+    def log_dir(self, name: str) -> Path:
+        """A new folder in my_log_dir for what TensorBoard is to show of the training `name`."""
+        return self.new_folder("my_log_dir", name)
+
+    def folder_for(self, name: str) -> Path:
+        """A new folder in my_trainings for what else the training `name` leaves behind."""
+        return self.new_folder("my_trainings", name)
+
+    def finish(self) -> None:
+        """End a program: its summary, its pictures on a screen, and its exit status.
+
+        In a console or a notebook it leaves the session as it is; elsewhere than in a program it
+        does nothing.
+        """
+        if not self.program:
+            return
+        self.go_on()
+        self.close()
+        if not self.console.told_by:
+            self.program.summarize(self.console, "Summary")
+            with contextlib.suppress(KeyboardInterrupt):  # closing the windows, the work is done
+                common.show()
+        status = self.program.status
+        self.end_program()
+        if not startup.interactive():
+            sys.exit(status)
+
+    # What is behind it
+
+    def ask(self, question: str) -> float | None:
+        """The number that the reader answers to `question`; None if Enter alone is the answer.
+
+        Where standard input does not answer, it says so, and asks no more in this run.
+        """
+        self.say(f"{tr('Predict: ')}{question}", "bold")
+        while True:
+            try:
+                answer = input(f"  {tr('Your guess (Enter passes): ')}").strip()
+            except EOFError:
+                self.program.given.predict = False
+                self.say("Standard input does not answer, so nothing more is asked.")
+                return None
+            if not answer:
+                return None
+            with contextlib.suppress(ValueError):
+                share = answer.endswith("%")
+                return float(answer.rstrip("%")) / (100 if share else 1)
+            self.say("A number, please, such as 0.5 or 50%.")
+
+    def take(self, arguments: Sequence[str]) -> program.Program:
+        """Take the arguments of the command line, none of them in a cell; what they ask for.
+
+        Raises:
+            startup.UsageError: they ask for what there is not.
+        """
+        own = {**self.own["commands"], **self.own["options"]}
+        given = program.parser_of(self.script, own).parse_args(arguments)
+        self.seed, self.output = given.seed, given.output
+        names = {option: option.lstrip("-").replace("-", "_") for option in own}
+        self.options = {name: getattr(given, name) for name in names.values()}
+        made = program.Program(self.script, given)
+        self.folder = made.folder
+        if not given.sections and any(self.options[names[of]] for of in self.own["commands"]):
+            made.chosen = []
+        return made
+
+    def begin_program(self) -> None:
+        """Reserve the record of a program, and see that no error leaves a torn terminal.
+
+        Raises:
+            startup.UsageError: it cannot be written to.
+        """
+        if self.program.chosen and not self.console.told_by:
+            self.program.reserve()
+        if sys.excepthook is startup.interrupted:
+            sys.excepthook = self.ended_by
+
+    def end_program(self) -> None:
+        """Leave no empty record; from here on, a cell that is run in the console runs."""
+        if self.program.record:
+            self.program.record.discard()
+        self.program = None
+
+    def new_folder(self, parent: str, name: str) -> Path:
+        """A new folder of the training `name`, with the time, in a `parent` below the output."""
+        self.go_on()
+        return new_folder(self.output / parent, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+
+    def go_on(self) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C has come, and compiled code has swallowed it."""
+        if startup.heard:
+            raise KeyboardInterrupt
+
+    def close_lines(self) -> None:
+        """Give the terminal back."""
+        for line in self.lines:
+            line.close()
+        self.lines.clear()
+
+    def close(self) -> None:
+        """End the lesson that is running, and keep its claims."""
+        self.close_lines()
+        lesson, self.current = self.current, None
+        if lesson is None or not self.program:
+            return
+        seconds = time.perf_counter() - self.started
+        if self.console.told_by:
+            claims = [claim.as_record() for claim in self.claims]
+            self.console.event(ends=lesson.name, seconds=seconds, claims=claims)
+        else:
+            self.program.keep(lesson.name, seconds, self.claims)
+
+    def ended_by(self, kind, error, trace) -> None:
+        """What sys.excepthook does in a program: close the lines, and end as `kind` asks for."""
+        self.close_lines()
+        by_ctrl_c = startup.by_ctrl_c(kind)
+        if by_ctrl_c and not self.console.told_by:
+            self.program.summarize(self.console, "Interrupted")
+        self.end_program()
+        if by_ctrl_c:
+            startup.leave(130)
+        if issubclass(kind, (startup.UsageError, OSError)):
+            early = "" if issubclass(kind, startup.UsageError) else "the run ended early: "
+            startup.refusal(f"{early}{error}{'' if str(error).endswith('.') else '.'}")
+            startup.leave(2)
+        sys.__excepthook__(kind, error, trace)

@@ -1,0 +1,54 @@
+"""The console of PyCharm, without PyCharm: ``python pycharm_console.py [--ipython] < code``.
+
+The package pydevd-pycharm has the interpreter behind PyCharm's console and its `runfile`, but not
+the connection to the window, for which there are placeholders here. Standard input is executed, a
+fragment for each line that is only "# ---", as the window sends the selection or a cell.
+"""
+
+import os
+import sys
+import threading
+import types
+
+WINDOW = (
+    "_pydev_comm", "_pydev_comm.pydev_rpc", "_pydev_comm.pydev_server",
+    "_pydev_comm.pydev_transport", "pydev_console", "pydev_console.pydev_protocol",
+    "_shaded_thriftpy", "_shaded_thriftpy.thrift",
+)  # fmt: skip
+
+
+class Anything(type):
+    """A class whose attributes are such classes."""
+
+    def __getattr__(cls, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Anything(name, (), {})
+
+
+class Placeholder(types.ModuleType):
+    """A module that has everything."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Anything(name, (), {})
+
+
+def main():
+    os.environ["IPYTHONENABLE"] = str("--ipython" in sys.argv)
+    fragments = sys.stdin.read().split("\n# ---\n")
+    sys.argv = ["pydevconsole.py"]
+    sys.modules.update({name: Placeholder(name) for name in WINDOW})
+    import pydevconsole
+    from _pydev_bundle.pydev_console_types import CodeFragment
+    from _pydev_bundle.pydev_umd import _set_globals_function
+
+    interpreter = pydevconsole.InterpreterInterface(threading.current_thread())
+    _set_globals_function(interpreter.get_namespace)
+    for fragment in fragments:
+        interpreter.do_add_exec(CodeFragment(fragment + "\n", is_single_line=False))
+
+
+if __name__ == "__main__":
+    main()
