@@ -1,12 +1,15 @@
-"""The IMDB reviews that the book trains on, in the form of `synthetic.reviews`."""
+"""The IMDB reviews that the book trains on, in the form of `data.reviews`."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
 
-from ch07 import checks, startup
-from ch07.synthetic import Reviews, split
+from ch07 import checks
+from ch07.data.tasks import split
+from ch07.data.text import Reviews
+from ch07.lab import startup
+from ch07.lab.language import tr
 
 # For the colours of the Projector; the words of the reviews come without kinds.
 POSITIVE = [
@@ -28,7 +31,7 @@ def reviews(
     """Reviews of IMDB: the last `length` words of each, of which the `words` commonest are kept.
 
     kinds: "positive" and "negative" for a few words of which that is plain, "padding" and "word".
-    ceiling: 1, since how much a review tells is not known.
+    best_possible: 1, since how much a review tells is not known.
 
     Args:
         train, test: how many reviews; there are 25,000 of each.
@@ -48,8 +51,10 @@ def reviews(
     except Exception as error:  # Keras raises no narrower class where a download fails
         reason = str(error).partition(". ")[0] or type(error).__name__
         raise startup.UsageError(
-            f"the IMDB reviews are not to be had ({reason}): "
-            "connect to the internet, which is needed once, or leave out --imdb."
+            tr(
+                "the IMDB reviews are not to be had ({}): connect to the internet, which is needed "
+                "once, or put imdb.npz and imdb_word_index.json into ~/.keras/datasets."
+            ).format(reason)
         ) from None
     finally:
         if chatty:
@@ -63,8 +68,8 @@ def reviews(
     plain = [names[n].encode("unicode_escape").decode("ascii") for n in range(words)]
     kinds = dict.fromkeys(POSITIVE, "positive") | dict.fromkeys(NEGATIVE, "negative")
     return Reviews(
-        **split({"review": review}, good, len(texts)),
+        **split(review, good, len(texts)),
         words=plain,
         kinds=["padding", *(kinds.get(name, "word") for name in plain[1:])],
-        ceiling=1.0,
+        best_possible=1.0,
     )

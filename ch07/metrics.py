@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 
 from ch07 import checks
@@ -35,25 +36,24 @@ def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
     return float(np.mean(predicted.argmax(axis=1) == target.argmax(axis=1)))
 
 
-def accuracy_as_in_keras(predicted: np.ndarray, target: np.ndarray) -> float:
-    """`accuracy` of a model that may have diverged: as in Keras, NaN says the first class."""
-    return accuracy(np.nan_to_num(predicted), target)
+def score(measure: str, predicted: np.ndarray, target: np.ndarray) -> float:
+    """What a metric or a loss called `measure`, as `compile` takes it, says of predictions.
+
+    Of a model that has diverged, an accuracy takes NaN for the first class, as Keras does.
+    """
+    if measure in ("accuracy", "acc"):
+        return accuracy(np.nan_to_num(predicted), target)
+    known = keras.metrics.get(measure)
+    if isinstance(known, keras.metrics.Metric):
+        known.update_state(target, predicted)
+        return float(known.result())
+    return float(np.mean(known(target, predicted)))
 
 
 def accuracies(predicted: np.ndarray, target: np.ndarray) -> list[float]:
     """The share of right answers for each of several yes-or-no questions: (n, questions) each."""
     alike(predicted, target)
     return [accuracy(predicted[:, [n]], target[:, [n]]) for n in range(target.shape[1])]
-
-
-def shares(losses: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    """What each weighted loss contributes to their sum, by name; the sum must be above 0."""
-    if losses.keys() != weights.keys():
-        raise ValueError(f"There are losses for {[*losses]} and weights for {[*weights]}.")
-    total = sum(weights[name] * losses[name] for name in losses)
-    if not 0 < total < np.inf:
-        raise ValueError(f"The weighted losses add up to {total}, of which nothing has a share.")
-    return {name: weights[name] * losses[name] / total for name in losses}
 
 
 def r2(predicted: np.ndarray, target: np.ndarray) -> float:
@@ -64,10 +64,13 @@ def r2(predicted: np.ndarray, target: np.ndarray) -> float:
     return float(1 - np.mean((predicted - target) ** 2) / np.var(target))
 
 
-def rmse(predicted: np.ndarray, target: np.ndarray) -> float:
-    """The root of the mean squared error, in the unit of `target`."""
-    alike(predicted, target)
-    return float(np.sqrt(np.mean((predicted - target) ** 2)))
+def best_mix(predictions: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
+    """The linear mix of several `predictions`, (n, 1) each, that is nearest to `target`: (n, 1).
+
+    With free weights and a constant, fitted on `target` itself: no honest mix does better.
+    """
+    design = np.hstack([*predictions, np.ones_like(target)])
+    return design @ np.linalg.lstsq(design, target, rcond=None)[0]
 
 
 def precision_and_recall(found: np.ndarray, true: np.ndarray) -> tuple[float, float]:
@@ -128,21 +131,3 @@ def principal_components(vectors: np.ndarray, count: int = 3) -> tuple[np.ndarra
     if not sizes[0]:
         raise ValueError("vectors are all the same: there is no variance to have a share of.")
     return left[:, :count] * sizes[:count], (sizes**2 / np.sum(sizes**2))[:count]
-
-
-def told_by_mean(values: np.ndarray, kinds: np.ndarray) -> float:
-    """How well one number tells kinds apart: each is taken for the kind with the nearest mean.
-
-    Returns:
-        The share told right, averaged over kinds, so that chance is 1 / kinds.
-
-    Args:
-        values, kinds: (points,).
-    """
-    checks.shaped("points", values=values)
-    if np.shape(kinds) != np.shape(values):
-        raise ValueError(f"{np.shape(kinds)} kinds for {np.shape(values)} points do not fit.")
-    names = np.unique(kinds)
-    means = np.array([values[kinds == name].mean() for name in names])
-    told = names[np.abs(values[:, None] - means).argmin(axis=1)]
-    return float(np.mean([np.mean(told[kinds == name] == name) for name in names]))

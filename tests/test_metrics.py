@@ -1,0 +1,65 @@
+"""Scores, on cases worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+from ch07 import metrics
+
+
+def test_accuracy_of_classes_and_of_yes_or_no():
+    predicted = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]])
+    assert metrics.accuracy(predicted, np.eye(2)[[0, 1, 1, 1]]) == 0.75
+    assert metrics.accuracy(predicted[:, 1:], np.array([[0], [1], [1], [0]])) == 0.5
+    assert metrics.accuracies(predicted, np.array([[1, 0], [0, 1], [0, 0], [0, 1]])) == [0.75, 1.0]
+
+
+@pytest.mark.parametrize("metric", ["CategoricalAccuracy", "BinaryAccuracy"])
+def test_a_model_that_has_diverged_is_right_as_often_as_keras_says(metric):
+    columns = slice(None) if metric == "CategoricalAccuracy" else slice(1, None)
+    predicted = np.array([[np.nan, np.nan], [np.nan, np.nan], [0.9, 0.1], [0.2, 0.8]])[:, columns]
+    target = np.eye(2)[[0, 1, 1, 1], columns].reshape(4, -1)
+    counted = getattr(keras.metrics, metric)()
+    counted.update_state(target, predicted)
+    assert metrics.score("accuracy", predicted, target) == float(counted.result()) == 0.5
+
+
+def test_a_score_is_what_keras_says_of_the_metric_or_the_loss():
+    target, predicted = np.array([[1.0], [2.0], [3.0]]), np.array([[1.5], [2.0], [2.0]])
+    assert metrics.score("mae", predicted, target) == pytest.approx(0.5)
+    assert metrics.score("mse", predicted, target) == pytest.approx(1.25 / 3)
+    assert metrics.score("r2_score", predicted, target) == pytest.approx(1 - 1.25 / 2)
+    assert metrics.r2(predicted, target) == pytest.approx(1 - 1.25 / 2)
+
+
+@pytest.mark.parametrize("score", [metrics.accuracy, metrics.r2])
+def test_shapes_must_agree(score):
+    with pytest.raises(ValueError, match="differ in shape"):
+        score(np.zeros((3, 1)), np.zeros(3))
+
+
+def test_the_best_mix_is_nearer_than_each_of_what_it_mixes():
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=(50, 1))
+    predictions = [target + rng.normal(size=(50, 1)) for _ in range(2)]
+    mixed = metrics.r2(metrics.best_mix(predictions, target), target)
+    assert mixed > max(metrics.r2(one, target) for one in predictions)
+    assert metrics.best_mix([2 * target - 5], target) == pytest.approx(target)
+
+
+def test_precision_recall_and_the_best_threshold():
+    true = np.array([True, False, True, True, False])
+    value = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
+    assert metrics.precision_and_recall(value >= 0.7, true) == (2 / 3, 2 / 3)
+    assert metrics.precision_and_recall(value > 1, true) == (0, 0)
+    assert metrics.best_threshold(value, true) == 0.6
+    for call in (metrics.precision_and_recall, metrics.best_threshold):
+        with pytest.raises(ValueError, match="true"):
+            call(true, np.zeros(5, bool))
+
+
+def test_neighbours_are_found_by_direction_and_a_word_is_not_its_own():
+    vectors = np.array([[1.0, 0], [9, 1], [0, 1], [1, 9]])
+    assert metrics.same_kind_neighbours(vectors, np.array(["a", "a", "b", "b"])) == 1
+    assert metrics.same_kind_neighbours(vectors, np.array(["a", "b", "a", "b"])) == 0
+    assert metrics.same_kind_neighbours(vectors, np.array(["a", "a", "b", "c"])) == 0.5
