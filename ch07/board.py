@@ -7,22 +7,25 @@ A run is a directory of its own below the root that TensorBoard is given:
                              pictures     figures
                              .            hyperparameters
 
-A directory belongs to one training: two in one directory show as one tangled line.
+A directory belongs to one training: two in one directory show as one tangled line. Paths may be
+text or `Path`.
 """
 
 from __future__ import annotations
 
+from ch07.lab.startup import UsageError  # first: where there is no package ch07, it says so
+
+# isort: split
 import contextlib
 import errno
-import functools
 import io
-import itertools
 import json
 import math
 import os
 import re
 import shutil
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -39,9 +42,9 @@ from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hp
 
-from ch07 import checks, figures
-from ch07.files import write_aside
-from ch07.startup import UsageError
+from ch07 import calls, checks
+from ch07.lab.files import write_aside
+from ch07.plots.common import DPI
 
 # tf.summary.histogram needs 240 bytes for each value: the four million activations of a probe of
 # 64 texts would take a gigabyte. The shape of a histogram is settled long before.
@@ -49,6 +52,11 @@ LARGEST_SAMPLE = 100_000
 DOT, DOT_RADIUS = 32, 9  # pixels, of a point in the Projector and of the dot in it
 PALETTE = mpl.colormaps["tab10"].colors  # the Projector takes every third
 LOOPBACK = "127.0.0.1"  # no other machine gets to see the logs
+# What the Projector stores in a bookmark of its own, besides what differs; except the camera.
+BOOKMARK = dict(selectedProjection="pca", pcaComponentDimensions=[0, 1, 2], selectedPoints=[])
+BOOKMARK |= dict(tSNEIteration=0, tSNEPerplexity=25, tSNELearningRate=10, tSNEis3d=True)
+BOOKMARK |= dict(umapIs3d=True, umapNeighbors=15, umapMinDist=0.1, customXLeftText="")
+BOOKMARK |= dict(customXRightText="", customYUpText="", customYDownText="")
 
 
 def rectifies(layer: layers.Layer) -> bool:
@@ -59,10 +67,8 @@ def rectifies(layer: layers.Layer) -> bool:
 
 def sample(tensor: tf.Tensor) -> tf.Tensor:
     """At most `LARGEST_SAMPLE` values of `tensor`, evenly spread, the same places every time."""
-    size = tensor.shape.num_elements()
-    if not size:
-        raise ValueError(f"A tensor {tensor.shape} has no values to look at.")
-    stride = math.ceil(size / LARGEST_SAMPLE)
+    size = int(tf.size(tensor))
+    stride = max(1, math.ceil(size / LARGEST_SAMPLE))
     while math.gcd(stride, size) > 1:  # else it could meet the same few channels all the time
         stride += 1
     return tf.reshape(tensor, [-1])[::stride]
@@ -74,28 +80,39 @@ class TensorBoard(keras.callbacks.TensorBoard):
     At the start of the training the graph of operations, on which the Graphs tab then opens (the
     tag `keras` has the layers). With a probe, after each epoch that has histograms:
 
-    - histograms `activations/<layer>` and `gradients/<weight>`, for every layer with weights;
-    - `gradient_norm/<layer>`, the L2 norm of the gradient of the loss over the layer's weights;
-    - for layers that end in a relu, `share_of_zeros/<layer>`, of their activations, and
-      `share_of_dead_units/<layer>`, of units or channels that are 0 in every sample and place.
+    - histograms `activations/<call>`, of layers with weights or a relu;
+    - histograms `gradients/<weight>`, and `gradient_norm/<layer>`, the L2 norm over the weights of
+      a layer, of the gradient of the loss;
+    - of calls that end in a relu, `share_of_zeros/<call>`, of their activations, and
+      `share_of_dead_units/<call>`, of units or channels that are 0 in every sample and place; for a
+      layer with several calls `share_of_dead_units/<layer>`, of those that are 0 in all of them.
 
-    The probe is looked at as in inference, which leaves the model and its training as they are.
+    Calls are those that this model makes, with the names of `calls.Call`: "relu" if there is one,
+    else "relu_call_1" and so on; "member/relu" in a model that is used as a layer. What cannot be
+    seen (what a subclassed model does without layers) is warned of, and the rest logged.
+
+    The probe is looked at as in inference, for a first time after the first batch: one that does
+    not fit ends the training there. Nothing of that changes the training, to the bit.
 
     Args:
         log_dir: the directory of the run.
         histogram_freq: epochs from one set of histograms to the next; 0 for none.
-        probe: inputs and targets as `fit` takes them, some 64 samples. The model then has to be
-            functional, with layers of one output.
+        probe: inputs and targets as `fit` takes them (and sample weights), some 64 samples.
         options: as Keras's callback takes them.
 
-    Raises (during `fit`):
-        OSError: the logs cannot be written.
+    Raises:
+        ValueError: the probe is no pair, or (during `fit`) not what the model takes.
+        OSError (during `fit`): the logs cannot be written.
     """
 
     def __init__(self, log_dir, histogram_freq=1, *, probe=None, **options):
+        if probe is not None and not (isinstance(probe, (tuple, list)) and len(probe) in (2, 3)):
+            kind = type(probe).__name__
+            raise ValueError(f"probe is a {kind}: a pair of inputs and targets is needed.")
         super().__init__(log_dir, histogram_freq=histogram_freq, **options)
         self.probe = probe
         self.look = None
+        self.weights: list[tuple[str, keras.Variable]] | None = None  # not known before it is built
 
     def set_model(self, model):
         with failing_as_files_do():
@@ -103,23 +120,80 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        self.look = self.weights = None
+        if self.model.built:
+            self.write_calls()
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.weights is None:
+            self.write_calls()
+        if self.probe and not self.look:
+            self.look = probing(self.model, self.probe)
+            self.look()
+
+    def write_calls(self) -> None:
+        """Log the graph of operations, and learn the names of the weights from the calls in it."""
+        self.weights = []
+        try:
+            graph, made = calls.trace(self.model, self.probe and self.probe[0])
+        except ValueError as error:
+            if self.probe:
+                raise
+            if self.write_graph:
+                warnings.warn(f"{error} Without a probe no graph is logged.", stacklevel=2)
+            return
+        self.weights = named_weights(self.model, made)
         # Keras's own writer, though it is not public: a second one in this directory would make a
         # second event file, and one training is one file.
         if self.write_graph:
             with failing_as_files_do(), self._train_writer.as_default():
-                tf.summary.graph(graph_of_operations(self.model))
-        self.look = probing(self.model) if self.probe else None
+                tf.summary.graph(graph)
+        if self.probe:
+            unseen = [call.name for call in made if not call.outputs]
+            if unseen or not made:
+                what = ", ".join(unseen) or "the model, which calls no layer"
+                warnings.warn(f"No activations are seen inside of {what}.", stacklevel=2)
 
     def on_epoch_end(self, epoch, logs=None):
         with failing_as_files_do():
             super().on_epoch_end(epoch, logs)
         found = ({}, {})
         if self.look and self.histogram_freq and epoch % self.histogram_freq == 0:
-            found = self.look(*self.probe)
+            found = self.look()
         with failing_as_files_do(), self._train_writer.as_default(epoch):
             for write, values in zip((tf.summary.histogram, tf.summary.scalar), found, strict=True):
                 for tag, value in values.items():
                     write(tag, value)
+
+    def _log_weights(self, epoch):
+        if self.write_images or not self.weights:
+            super()._log_weights(epoch)
+            return
+        # Keras would name them by path, which two models used as layers may have in common.
+        with self._train_writer.as_default(epoch):
+            for name, weight in self.weights:
+                tf.summary.histogram(f"{name}/histogram", weight.value)
+
+
+def named_weights(
+    model: keras.Model, made: Sequence[calls.Call]
+) -> list[tuple[str, keras.Variable]]:
+    """The weights of `model`, each with a name: the layer's, as of the `made` calls, and its own.
+
+    One that no called layer has goes by its path.
+    """
+    owners = {id(weight): call for call in made for weight in call.layer.weights}
+    names: dict[str, keras.Variable] = {}
+    for weight in model.weights:
+        name, owner = weight.path, owners.get(id(weight))  # the innermost: it was called last
+        if owner:
+            _, _, own = f"/{name}".rpartition(f"/{owner.layer.name}/")
+            name = f"{owner.layer_name}/{own}"
+        while name in names:
+            name += "_"
+        names[name] = weight
+    return list(names.items())
 
 
 @contextlib.contextmanager
@@ -134,7 +208,7 @@ def failing_as_files_do():
 
 
 @contextlib.contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
+def writing_to(folder: str | Path) -> Iterator[None]:
     """Write summaries to `folder`; leaving flushes, which reports errors that closing hides."""
     with failing_as_files_do():
         writer = tf.summary.create_file_writer(str(folder))
@@ -143,47 +217,69 @@ def writing_to(folder: Path) -> Iterator[None]:
         writer.close()
 
 
-def graph_of_operations(model: keras.Model) -> tf.Graph:
-    """The operations of the forward pass of `model`, a functional model."""
-    inputs = keras.tree.map_structure(
-        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name), model.input
-    )
-    return tf.function(model, autograph=False).get_concrete_function(inputs, training=False).graph
-
-
-def probing(model: keras.Model):
-    """A function from inputs and targets to what `TensorBoard` writes: samples, and numbers."""
-    looked_at = [layer for layer in model.layers if layer.weights or rectifies(layer)]
-    stages = keras.Model(model.input, [[layer.output for layer in looked_at], model.output])
-    weights = model.trainable_variables
+def probing(model: keras.Model, probe: Sequence):
+    """A function that looks at `probe`: what `TensorBoard` writes, samples and numbers, by tag."""
+    probe = [keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in probe]
+    trained, made = model.trainable_variables, []
 
     @tf.function(autograph=False)
-    def look(inputs, targets):
+    def compute(inputs, targets, sample_weight=None):
+        variables, loss = [weight.value for weight in trained], None
         with tf.GradientTape() as tape:
-            outputs, told = stages(inputs, training=False)
-            loss = model.compute_loss(x=inputs, y=targets, y_pred=told, training=False)
-        # Densely, since the rows of a word that occurs twice have to be added up.
-        given = tape.gradient(loss, [w.value for w in weights], unconnected_gradients="zero")
-        gradients = {w.path: tf.convert_to_tensor(g) for w, g in zip(weights, given, strict=True)}
-        histograms = {f"gradients/{path}": sample(g) for path, g in gradients.items()}
-        numbers = {}
-        for layer, output in zip(looked_at, outputs, strict=True):
-            histograms[f"activations/{layer.name}"] = sample(output)
-            if rectifies(layer):
-                zero = tf.cast(output == 0, "float32")
-                everywhere = tf.reduce_min(zero, axis=list(range(zero.shape.rank - 1)))
-                numbers[f"share_of_zeros/{layer.name}"] = tf.reduce_mean(zero)
-                numbers[f"share_of_dead_units/{layer.name}"] = tf.reduce_mean(everywhere)
-            if layer.trainable_variables:
-                its_own = [gradients[w.path] for w in layer.trainable_variables]
-                numbers[f"gradient_norm/{layer.name}"] = tf.linalg.global_norm(its_own)
+            tape.watch(variables)
+            with calls.watching(model) as seen:
+                outputs = model(inputs, training=False)
+                try:
+                    loss = model.compute_loss(inputs, targets, outputs, sample_weight)
+                    loss *= (scale := model.optimizer.scale_loss(tf.ones_like(loss)))
+                except ValueError as error:
+                    if model.loss is not None:
+                        raise
+                    warnings.warn(f"No gradients are logged. {error}", stacklevel=2)
+        made[:] = seen
+        outputs = [call.outputs for call in seen]
+        if loss is None:
+            return outputs, []
+        # Densely, since the rows of a word that occurs twice have to be added up. And scaled as in
+        # training, since float16 has no small gradients.
+        given = tape.gradient(loss, variables, unconnected_gradients="zero")
+        return outputs, [tf.cast(tf.convert_to_tensor(g), "float32") / scale for g in given]
+
+    def look():
+        outputs, given = compute(*probe)
+        gradients = {id(weight): value for weight, value in zip(trained, given, strict=False)}
+        histograms = {
+            f"gradients/{name}": sample(gradients[id(weight)])
+            for name, weight in named_weights(model, made)
+            if id(weight) in gradients
+        }
+        numbers, silent = {}, {}
+        for call, values in zip(made, outputs, strict=True):
+            its_own = [gradients[id(w)] for w in call.layer.weights if id(w) in gradients]
+            if its_own:
+                numbers[f"gradient_norm/{call.layer_name}"] = tf.linalg.global_norm(its_own)
+            if not (call.layer.weights or rectifies(call.layer)):
+                continue
+            for (name, _), value in zip(call.tensors(), values, strict=True):
+                if (value.dtype.is_floating or value.dtype.is_integer) and tf.size(value) > 0:
+                    histograms[f"activations/{name}"] = sample(value)
+            if values and rectifies(call.layer):
+                units = 1 if getattr(call.layer, "data_format", "") == "channels_first" else -1
+                zero = np.moveaxis(values[0].numpy() == 0, units, -1)
+                dead = zero.reshape(-1, zero.shape[-1]).all(axis=0)
+                silent.setdefault(call.layer_name, []).append(dead)
+                numbers[f"share_of_zeros/{call.name}"] = zero.mean()
+                numbers[f"share_of_dead_units/{call.name}"] = dead.mean()
+        for name, dead in silent.items():
+            if len(dead) > 1 and len({len(one) for one in dead}) == 1:
+                numbers[f"share_of_dead_units/{name}"] = np.all(dead, axis=0).mean()
         return histograms, numbers
 
     return look
 
 
 def write_embedding(
-    log_dir: Path, name: str, vectors: np.ndarray, metadata: Mapping[str, Sequence[str]]
+    log_dir: str | Path, name: str, vectors: np.ndarray, metadata: Mapping[str, Sequence]
 ) -> None:
     """Give the Projector the `vectors` of a run, beside the event file of its training.
 
@@ -194,43 +290,55 @@ def write_embedding(
     Args:
         log_dir: the directory of the run.
         name: what the Projector calls them.
-        vectors: (points, dimensions), at least three of each.
-        metadata: columns by name, a text for each point.
+        vectors: (points, dimensions), at least three of each: an array, a tensor or a variable.
+        metadata: columns by name, a text or a number for each point.
 
     Raises:
         ValueError: there are fewer vectors, dimensions or columns, or a NaN; a column has another
             number of texts, or a text has a tab or a line break.
         OSError: a file cannot be written.
     """
+    vectors = np.asarray(vectors.numpy() if hasattr(vectors, "numpy") else vectors)
     checks.shaped("points, dimensions", vectors=vectors)
+    vectors = vectors.astype("float64")
     checks.enough("The smaller side of the vectors", min(vectors.shape), 3, "the Projector's axes")
-    columns = list(metadata.values())
+    columns = {label(title): [label(one) for one in column] for title, column in metadata.items()}
     checks.enough("The number of columns", len(columns), 1, "labels")
-    if any(len(column) != len(vectors) for column in columns):
-        raise ValueError(f"Every column of the metadata needs {len(vectors)} texts.")
-    if not all(text.isprintable() for text in itertools.chain(metadata, *columns)):
-        raise ValueError("A text of the metadata has a tab or a line break.")
-    folder = log_dir / "train"
+    for title, texts in columns.items():
+        if (count := len(texts)) != len(vectors):
+            raise ValueError(f"metadata has {count} texts in '{title}': {len(vectors)} are needed.")
+        if broken := [text for text in (title, *texts) if re.search(r"[\t\n\r]", text)]:
+            raise ValueError(f"metadata has {broken[0]!r}: a tab or a line break ends a text.")
+    folder = Path(log_dir) / "train"
     folder.mkdir(parents=True, exist_ok=True)
-    rows = list(zip(*columns, strict=True))
+    rows = list(zip(*columns.values(), strict=True))
     if len(columns) > 1:  # with one column the Projector takes a header for a point
-        rows.insert(0, tuple(metadata))
-    write_table(folder / "metadata.tsv", rows)
-    write_table(folder / "tensors.tsv", [[f"{v:.5g}" for v in vector] for vector in vectors])
+        rows.insert(0, tuple(columns))
+    numbers = [[f"{value:.5g}" for value in vector] for vector in vectors]
+    for file, table in {"metadata.tsv": rows, "tensors.tsv": numbers}.items():
+        text = "".join("\t".join(row) + "\n" for row in table)
+        write_aside(folder / file, text.encode("utf-8", "replace"))
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add(
         tensor_name=name, tensor_path="tensors.tsv", metadata_path="metadata.tsv"
     )
     if len(columns) > 1:
         # A bookmark is not applied before the click on it; sprites are shown from the start.
-        write_aside(folder / "dots.png", dots(columns[-1]))
+        titles = list(columns)
+        write_aside(folder / "dots.png", dots(columns[titles[-1]]))
         embedding.sprite.image_path = "dots.png"
         embedding.sprite.single_image_dim.extend([DOT, DOT])
-        view = json.dumps([bookmark(vectors, *list(metadata)[:: len(metadata) - 1])])
+        view = json.dumps([bookmark(vectors, titles[0], titles[-1])])
         write_aside(folder / "bookmarks.json", view.encode("ascii"))
         embedding.bookmarks_path = "bookmarks.json"
     with failing_as_files_do():
         projector.visualize_embeddings(str(folder), config)
+
+
+def label(value: object) -> str:
+    """`value` as a text to be seen: the Projector leaves a row out that has nothing but blanks."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return text if text.strip() else repr(text)
 
 
 def dots(kinds: Sequence[str]) -> bytes:
@@ -255,54 +363,31 @@ def dots(kinds: Sequence[str]) -> bytes:
 
 
 def bookmark(vectors: np.ndarray, label: str, colour: str) -> dict:
-    """The state of the Projector that shows the principal components of `vectors`, in its terms.
-
-    It has everything that the Projector stores in a bookmark of its own, except the camera.
-    """
+    """The state of the Projector that shows the principal components of `vectors`, in its terms."""
     centred = vectors - vectors.mean(axis=0)
     components = np.linalg.svd(centred, full_matrices=False)[2][:3]
+    placed = centred @ components.T
     return {
         "label": f"not spherized, coloured by {colour}",
-        "projections": [
-            {f"pca-{axis}": float(f"{place:.6g}") for axis, place in enumerate(point)}
-            for point in centred @ components.T
-        ],
-        "selectedProjection": "pca",
-        "pcaComponentDimensions": [0, 1, 2],
-        "dataSetDimensions": list(vectors.shape),
-        "selectedPoints": [],
+        "projections": [{f"pca-{n}": float(f"{v:.6g}") for n, v in enumerate(p)} for p in placed],
         "selectedColorOptionName": colour,
         "selectedLabelOption": label,
-        "tSNEIteration": 0,
-        "tSNEPerplexity": 25,
-        "tSNELearningRate": 10,
-        "tSNEis3d": True,
-        "umapIs3d": True,
-        "umapNeighbors": 15,
-        "umapMinDist": 0.1,
         "customSelectedSearchByMetadataOption": label,
-        "customXLeftText": "",
-        "customXRightText": "",
-        "customYUpText": "",
-        "customYDownText": "",
+        "dataSetDimensions": list(vectors.shape),
+        **BOOKMARK,
     }
 
 
-def write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    """Write `rows` as tab-separated values."""
-    write_aside(path, "".join("\t".join(row) + "\n" for row in rows).encode("utf-8"))
-
-
-def write_picture(log_dir: Path, tag: str, figure: Figure) -> None:
+def write_picture(log_dir: str | Path, tag: str, figure: Figure) -> None:
     """Show `figure` in the Images tab of a run, as `tag`.
 
     Raises:
         OSError: the logs cannot be written.
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figures.DPI)  # works with any backend of Matplotlib
+    figure.savefig(buffer, format="png", dpi=DPI)  # works with any backend of Matplotlib
     picture = tf.io.decode_png(buffer.getvalue())
-    folder = log_dir / "pictures"
+    folder = Path(log_dir) / "pictures"
     with writing_to(folder):
         tf.summary.image(tag, picture[tf.newaxis])
     # TensorFlow reports no error on a record that is larger than its buffer, as a picture is.
@@ -310,18 +395,22 @@ def write_picture(log_dir: Path, tag: str, figure: Figure) -> None:
         raise OSError(f"'{folder}' has no room for a picture")
 
 
-def write_hparams(log_dir: Path, hparams: Mapping[str, bool | int | float | str]) -> None:
+def write_hparams(log_dir: str | Path, hparams: Mapping[str, object]) -> None:
     """Put a run into the table of the HParams tab, with its `hparams` and its last metrics.
+
+    What is neither a number nor a text nor a truth value is shown as text.
 
     Raises:
         OSError: the logs cannot be written.
     """
+    plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in hparams.items()}
+    shown = {n: v if isinstance(v, bool | int | float | str) else str(v) for n, v in plain.items()}
     with writing_to(log_dir):
         # Named after the run: by default runs of equal hyperparameters become one line.
-        hp.hparams(dict(hparams), trial_id=log_dir.name)
+        hp.hparams(shown, trial_id=Path(log_dir).resolve().name)
 
 
-def logged(folder: Path, plugin: str) -> dict[str, list[np.ndarray]]:
+def logged(folder: str | Path, plugin: str) -> dict[str, list[np.ndarray]]:
     """What the event files in `folder` hold for a `plugin` of TensorBoard: by tag, by step.
 
     Of a file that ends early it is what comes before the end.
@@ -330,7 +419,7 @@ def logged(folder: Path, plugin: str) -> dict[str, list[np.ndarray]]:
         FileNotFoundError: there is no such folder.
         ValueError: a file has records, but not of events.
     """
-    if not folder.is_dir():
+    if not Path(folder).is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
     accumulator = event_accumulator.EventAccumulator(str(folder), size_guidance={"tensors": 0})
     try:
@@ -344,70 +433,24 @@ def logged(folder: Path, plugin: str) -> dict[str, list[np.ndarray]]:
     }
 
 
-def scalars(folder: Path) -> dict[str, list[float]]:
+def scalars(folder: str | Path) -> dict[str, list[float]]:
     """The curves in `folder`, a `train` or `validation`: a value for each step, by tag."""
     return {tag: [float(v) for v in values] for tag, values in logged(folder, "scalars").items()}
 
 
-def histograms(folder: Path) -> dict[str, list[np.ndarray]]:
+def histograms(folder: str | Path) -> dict[str, list[np.ndarray]]:
     """The histograms in `folder` by tag, for each step (buckets, 3): from, to, how many values."""
     return logged(folder, "histograms")
 
 
-class Stopwatch(keras.callbacks.Callback):
-    """What a callback costs in CPU time, epoch by epoch, beside the training that it watches.
-
-    Put it behind `callback` in the list that `fit` is given. CPU time, of all threads of the
-    process, is what other programs on the machine hardly change.
-
-    Attributes:
-        inside: seconds in the hooks of `callback`, by epoch; the first one has its tracing.
-        outside: seconds of the rest of the epoch, training and validation.
-    """
-
-    def __init__(self, callback: keras.callbacks.Callback):
-        super().__init__()
-        self.inside: list[float] = []
-        self.outside: list[float] = []
-        self.spent = self.started = 0.0
-        for name in dir(keras.callbacks.Callback):
-            if name.startswith("on_"):
-                setattr(callback, name, self.timed(getattr(callback, name)))
-
-    def timed(self, hook):
-        """`hook`, its time added to `spent`."""
-
-        @functools.wraps(hook)
-        def timing(*args, **kwargs):
-            started = time.process_time()
-            hook(*args, **kwargs)
-            self.spent += time.process_time() - started
-
-        return timing
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.spent, self.started = 0.0, time.process_time()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.inside.append(self.spent)
-        self.outside.append(time.process_time() - self.started - self.spent)
-
-    @property
-    def ratio(self) -> float:
-        """The cost of a later epoch over the rest of that epoch, the median."""
-        checks.enough("The number of epochs", len(self.inside), 2, "later ones")
-        later = slice(1, None)
-        return float(np.median(np.divide(self.inside[later], self.outside[later])))
-
-
-def invitation(root: Path) -> str:
+def invitation(root: str | Path) -> str:
     """How to see what is logged below `root`: the command, as this machine understands it."""
     # Where the environment is not activated, or its Scripts are not on PATH, the module still is.
     program = "tensorboard" if shutil.which("tensorboard") else "python -m tensorboard.main"
     return f'to see the logs: {program} --logdir "{root}"'
 
 
-def serve(root: Path) -> NoReturn:
+def serve(root: str | Path) -> NoReturn:
     """Run TensorBoard on the runs below `root` until Ctrl-C, which ends the process (status 130).
 
     It is the same program as `tensorboard --logdir`, in this process: nothing is left running
@@ -416,7 +459,7 @@ def serve(root: Path) -> NoReturn:
     Raises:
         UsageError: there is no run below `root`, or TensorBoard finds no free port.
     """
-    if not any(root.rglob("*tfevents*")):
+    if not any(Path(root).rglob("*tfevents*")):
         raise UsageError(f"there are no logs below '{root}': run the script without --board first.")
     server = program.TensorBoard()
     # Without the fast loader, which Windows lacks: it prints a notice and is a process of its own.

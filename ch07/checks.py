@@ -1,6 +1,7 @@
-"""What the functions of the house refuse at their door: one sentence, with the name and the value.
+"""Argument validation: what is refused before anything is done, in one sentence with the value.
 
-What Keras or NumPy would refuse in words of their own is left to them.
+Each check raises ValueError if what is given by name does not pass. What Keras or NumPy would
+refuse in words of their own is left to them.
 """
 
 from __future__ import annotations
@@ -12,14 +13,7 @@ import numpy as np
 
 
 def whole(least: int = 1, step: int = 1, /, **given: int) -> int:
-    """Check that all of `given` are whole numbers from `least`, and multiples of `step`.
-
-    Returns:
-        The last of them.
-
-    Raises:
-        ValueError: one is not.
-    """
+    """Check that all of `given` are whole numbers from `least`, multiples of `step`; the last."""
     for name, value in given.items():
         known = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         if not known or value < least or value % step:
@@ -29,11 +23,7 @@ def whole(least: int = 1, step: int = 1, /, **given: int) -> int:
 
 
 def between(low: float, high: float, /, **given: float) -> None:
-    """Check that all of `given` are numbers from `low` to `high`, neither NaN nor infinite.
-
-    Raises:
-        ValueError: one is not.
-    """
+    """Check that all of `given` are numbers from `low` to `high`, neither NaN nor infinite."""
     for name, value in given.items():
         known = isinstance(value, numbers.Real) and bool(np.isfinite(value))
         if not known or not low <= value <= high:
@@ -41,14 +31,7 @@ def between(low: float, high: float, /, **given: float) -> None:
 
 
 def one_of(known: Collection[str], /, **given: str) -> str:
-    """Check that all of `given` are among the `known`.
-
-    Returns:
-        The last of them.
-
-    Raises:
-        ValueError: one is not.
-    """
+    """Check that all of `given` are among the `known`; returns the last of them."""
     for name, value in given.items():
         if value not in list(known):
             raise ValueError(f"{name} is {value!r}: it has to be one of {', '.join(known)}.")
@@ -56,11 +39,7 @@ def one_of(known: Collection[str], /, **given: str) -> str:
 
 
 def enough(name: str, value: int, least: int, reason: str) -> None:
-    """Check that `value` is `least` or more, as it has to be for the `reason`.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """Check that `value` is `least` or more, as it has to be for the `reason`."""
     if value < least:
         raise ValueError(f"{name} is {value}: {reason} need {least} or more.")
 
@@ -72,9 +51,6 @@ def shaped(form: str, /, **given: np.ndarray) -> None:
         form: names of axes, such as "samples, members". An axis of the same name has the same
             length in all of them; one that is a number has that length.
         given: the arrays.
-
-    Raises:
-        ValueError: one is not.
     """
     axes, lengths = form.split(", "), {}
     for name, array in given.items():
@@ -89,24 +65,20 @@ def shaped(form: str, /, **given: np.ndarray) -> None:
 
 
 def finite(**given: np.ndarray) -> None:
-    """Check that all of `given` are arrays without a NaN or an infinity.
-
-    Raises:
-        ValueError: one is not.
-    """
+    """Check that all of `given` are arrays of real numbers without a NaN or an infinity."""
     for name, array in given.items():
-        if np.asarray(array).dtype.kind not in "biuf":
-            raise ValueError(f"{name} is of {np.asarray(array).dtype}: numbers are needed.")
+        kind = np.asarray(array).dtype
+        # NumPy does not count the small floats of other packages among its own.
+        if kind.kind not in "biuf" and not kind.name.startswith(("bfloat", "float")):
+            raise ValueError(f"{name} is of {kind.name}: real numbers are needed.")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} has a NaN or an infinity.")
 
 
 def monitored(logs: Mapping[str, float], monitor: str) -> float:
-    """What `logs` have of the `monitor`, as Keras gives them to a callback.
-
-    Raises:
-        ValueError: nothing of that name was logged.
-    """
+    """What `logs` have of the `monitor`, as Keras gives them to a callback in each epoch."""
     if monitor not in logs:
-        raise ValueError(f"monitor is {monitor!r}, which is not among {', '.join(logs)}.")
+        validated = monitor.startswith("val_") and not any(one.startswith("val_") for one in logs)
+        missing = ": validation_data are needed, and validation_freq=1" if validated else ""
+        raise ValueError(f"monitor is {monitor!r}, which is not among {', '.join(logs)}{missing}.")
     return logs[monitor]

@@ -1,34 +1,44 @@
-"""What the book prints and what it does today, one proof for each known difference, A1 to B21.
+"""What readers of the chapter write and what today's Keras says, one proof for each known case.
 
 A proof runs the printed form and returns what happened: of an error or a warning "Class: message",
 else what was measured. It asserts itself that the corrected form works, with the builders of the
-numbered scripts where those have it. The texts are promised to readers by the tables "As printed,
-and today" of the READMEs, which `test_errata.py` holds against the proofs.
+numbered scripts where those have it. The texts are promised to readers by the tables of
+docs/errata.md, which `test_errata.py` holds against the proofs.
 
-A1 to A18 were wrong in 2017, B1 to B21 broke since. The printed forms write into the working
-directory, as the book does: a proof is to be run in an empty one.
+A1 to A18 were wrong in 2017, B1 to B21 broke since, C1 and so on are messages that readers of the
+chapter meet with code of their own. The printed forms write into the working directory, as the book
+does: a proof is to be run in an empty one.
 """
 
+import importlib.util
 import io
 import itertools
+import json
 import logging
 import re
+import socket
+import subprocess
+import sys
 import warnings
 from contextlib import redirect_stdout
 from pathlib import Path
 from unittest import mock
 
+import h5py
 import keras
 import numpy as np
+import optuna
+import tensorflow as tf
 from keras import Input, Model, applications, layers
 from keras.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, TensorBoard
 from keras.src.utils import model_visualization
+from models import subclassed
 from werkzeug.test import Client
 
 import ch0701_functional_api as functional_api
 import ch0702_tensor_board as tensor_board
 import ch0703_ensembling as ensembling
-from ch07 import board, diagram, probes, rules, scores, synthetic, training
+from ch07 import board, calls, data, draw, metrics, tuning
 
 VECTORS = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 LABELS = np.arange(32)[:, None] % 2
@@ -51,6 +61,8 @@ def warned(call, *args, **kwargs) -> str:
     """ "Class: message" of the warnings that a call gives, a line for each."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        # Not ours, nor the reader's: so Keras 3.15 turns a variable into an array.
+        warnings.filterwarnings("ignore", "__array__ implementation")
         call(*args, **kwargs)
     return "\n".join(f"{one.category.__name__}: {one.message}" for one in caught)
 
@@ -60,12 +72,12 @@ def run(code: str, **names) -> None:
     exec(code, names)
 
 
-def small(metrics=None, optimizer="rmsprop", **names) -> keras.Model:
+def small(metrics=None, optimizer="rmsprop", loss="binary_crossentropy", **names) -> keras.Model:
     """A classifier of VECTORS, compiled. names: `name` of the model, `layer` of its layer."""
     vector = Input((4,), name="vector")
     label = layers.Dense(1, activation="sigmoid", name=names.pop("layer", "label"))(vector)
     model = Model(vector, label, **names)
-    model.compile(optimizer, "binary_crossentropy", metrics=metrics)
+    model.compile(optimizer, loss, metrics=metrics, run_eagerly=True)
     return model
 
 
@@ -79,13 +91,18 @@ def standing_still() -> keras.Model:
     return small(["acc"], keras.optimizers.SGD(0.0))
 
 
+def waited(values) -> int:
+    """For how many epochs nothing was gained: those after the best."""
+    return len(values) - 1 - int(np.argmax(values))
+
+
 def logged(callback) -> Client:
     """TensorBoard on ./my_log_dir, where a training with `callback` has just been logged."""
     words = Input((6,), dtype="int32", name="words")
     x = layers.Embedding(5, 4, name="embed")(words)
     x = layers.GlobalMaxPooling1D(name="pool")(x)
     model = Model(words, layers.Dense(1, activation="sigmoid", name="sentiment")(x), name="reviews")
-    model.compile("rmsprop", "binary_crossentropy", metrics=["acc"])
+    model.compile("rmsprop", "binary_crossentropy", metrics=["acc"], run_eagerly=True)
     fit(model, callback, inputs=np.arange(192).reshape(32, 6) % 5)
     return serve(Path("my_log_dir"))
 
@@ -130,23 +147,19 @@ def a1() -> str:
     words = rng.integers(50, 200, (128, 41))
     words[:, :6] = rng.integers(0, 25, (128, 6)) + 25 * good[:, None]  # six words tell
 
-    def train(seeds, epochs, last=None, from_logits=False):
+    def train(seed, epochs, last=None, from_logits=False):
+        keras.utils.set_random_seed(seed)
         model = tensor_board.build_text_classifier(200, 41, last_activation=last)
+        threshold = 0.0 if from_logits else 0.5
+        right = keras.metrics.BinaryAccuracy("accuracy", threshold=threshold)
         loss = keras.losses.BinaryCrossentropy(from_logits)
-        told = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0 if from_logits else 0.5)
-        model.compile("rmsprop", loss, metrics=[told])
-        rewind = training.rewinder(model, seed=0)
-        for seed in seeds:
-            rewind()
-            keras.utils.set_random_seed(seed)
-            model.set_weights(tensor_board.build_text_classifier(200, 41).get_weights())
-            yield seed, fit(model, inputs=words, targets=good, epochs=epochs)
+        model.compile("rmsprop", loss, metrics=[right], run_eagerly=True)
+        return fit(model, inputs=words, targets=good, epochs=epochs)
 
-    printed = {seed: history["loss"] for seed, history in train(range(10), epochs=2)}
+    printed = {seed: train(seed, epochs=2)["loss"] for seed in (2, 3)}  # 0 and 1 learn
     dead = [seed for seed, losses in printed.items() if losses[0] == losses[1] > 1]
     for cure in ({"last": "sigmoid"}, {"from_logits": True}):  # from the same weights
-        for _, history in train(dead[:2], epochs=10, **cure):
-            assert history["accuracy"][-1] > 0.9
+        assert train(dead[0], epochs=10, **cure)["accuracy"][-1] > 0.9
     return "\n".join(f"seed {seed}: loss: {printed[seed][-1]:.3f}" for seed in dead)
 
 
@@ -226,16 +239,15 @@ def a5() -> str:
 
 def a6() -> str:
     """Section 7.1.1 prints y_train = np.random.random((1000, 10)) for categorical_crossentropy."""
-    model = functional_api.build_functional()
-    model.compile("rmsprop", "categorical_crossentropy")
-    rewind = training.rewinder(model, seed=0)
+    vectors = data.vector_classes(0)
     x_train, y_train = np.random.random((1000, 64)), np.random.random((1000, 10))
-    options = {"epochs": 10, "batch_size": 128}
-    printed = fit(model, inputs=x_train, targets=y_train, **options)["loss"]
-    rewind()
-    samples = synthetic.vector_classes(0)
-    inputs, targets = samples.train["vector"], samples.train_targets
-    fixed = fit(model, inputs=inputs, targets=targets, **options)["loss"]
+    losses = []
+    for inputs, targets in ((x_train, y_train), (vectors.train, vectors.train_targets)):
+        model = functional_api.build_functional()
+        model.compile("rmsprop", "categorical_crossentropy")
+        options = {"epochs": 10, "batch_size": 128}
+        losses.append(fit(model, inputs=inputs, targets=targets, **options)["loss"])
+    printed, fixed = losses
     assert (targets.sum(axis=1) == 1).all()
     assert (np.diff(fixed) < 0).all()
     rises = "rises" if (np.diff(printed) > 0).all() else "does not always rise"
@@ -308,17 +320,20 @@ def a10() -> str:
     left, right = np.repeat(left, often), np.repeat(right, often)  # 56 equal pairs, 56 different
     pairs = [sentences[left], sentences[right]]
     options = {"batch_size": len(left), "epochs": 40}
-    losses, moved, reached = {}, {}, {}
-    for arm, symmetric in {"printed": False, "fixed": True}.items():
-        model = functional_api.build_siamese_lstm(symmetric=symmetric, length=3)
+    losses, moved, accuracy = {}, {}, {}
+    fixed = functional_api.build_siamese_lstm(length=3)
+    twice = functional_api.build_siamese_lstm(length=3)
+    encoded = layers.concatenate(twice.get_layer("difference").input)
+    printed = Model(twice.inputs, layers.Dense(1, activation="sigmoid")(encoded))
+    for name, model in {"printed": printed, "fixed": fixed}.items():
         model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy")
         same = (left == right)[:, None].astype("float32")
-        losses[arm] = min(fit(model, inputs=pairs, targets=same, **options)["loss"])
-        told = model(pairs).numpy()
-        moved[arm] = np.abs(told - model(pairs[::-1]).numpy()).max()
-        reached[arm] = scores.accuracy(told, same)
+        losses[name] = min(fit(model, inputs=pairs, targets=same, **options)["loss"])
+        predicted = model(pairs).numpy()
+        moved[name] = np.abs(predicted - model(pairs[::-1]).numpy()).max()
+        accuracy[name] = metrics.accuracy(predicted, same)
     assert losses["fixed"] < 0.1
-    assert reached["fixed"] == 1
+    assert accuracy["fixed"] == 1
     assert moved["fixed"] == 0
     swapped = "p(A, B) is not p(B, A)" if moved["printed"] > 0 else "p(A, B) is p(B, A)"
     return f"loss: {losses['printed']:.2f}\n{swapped}"
@@ -335,7 +350,13 @@ def a11() -> str:
 
 
 def a12() -> str:
-    """Section 7.1.6 prints right_input = xception_base(right_input), and no Model."""
+    """Section 7.1.6 prints right_input = xception_base(right_input), and no Model.
+
+    With a smaller base, since it is not the base that fails.
+    """
+
+    def small_base(**options):
+        return keras.Sequential([Input((250, 250, 3)), layers.Conv2D(2, 3, strides=50)])
 
     def printed():
         xception_base = applications.Xception(weights=None, include_top=False)
@@ -346,10 +367,9 @@ def a12() -> str:
         merged_features = layers.concatenate([left_features, right_input], axis=-1)
         Model([left_input, right_input], merged_features)
 
-    fixed = functional_api.build_siamese_xception()
-    assert fixed.count_params() == 20_861_480
-    assert fixed.output.shape == (None, 8, 8, 4096)
-    return outcome(printed)
+    with mock.patch.object(applications, "Xception", small_base):
+        assert functional_api.build_siamese_xception().output.shape == (None, 5, 5, 4)
+        return outcome(printed)
 
 
 def a13() -> str:
@@ -360,9 +380,9 @@ def a13() -> str:
     stopper = EarlyStopping(monitor="acc", patience=1)
     history = fit(small(["acc"], keras.optimizers.SGD(10.0)), stopper, **data)
     assert stopper.best == max(history["acc"])
-    fixed, checkpoint = tensor_board.build_callbacks_list("my_model.keras")
+    fixed = EarlyStopping(monitor="val_accuracy", patience=2)
+    checkpoint = ModelCheckpoint("my_model.keras", monitor="val_loss", save_best_only=True)
     model = small(["accuracy"], keras.optimizers.SGD(10.0))
-    assert fixed.monitor == "val_accuracy"
     assert fit(model, fixed, checkpoint, **data)["val_accuracy"] == [0, 0, 0]
     assert fixed.best == 0
     return f"best: acc {stopper.best}, val_acc {max(history['val_acc'])}"
@@ -371,12 +391,12 @@ def a13() -> str:
 def a14() -> str:
     """Section 7.2.1 prints "more than one epoch (that is, two epochs)" for patience=1."""
     stopper = EarlyStopping(monitor="acc", patience=1, verbose=1)
-    with redirect_stdout(io.StringIO()) as told:
+    with redirect_stdout(io.StringIO()) as said:
         printed = fit(standing_still(), stopper, epochs=10)["acc"]
-    stopper, _ = tensor_board.build_callbacks_list("my_model.keras", "acc")
-    assert rules.waited(fit(standing_still(), stopper, epochs=10)["acc"]) == 2
-    assert rules.waited(printed) == len(printed) - 1
-    return f"{told.getvalue()}\nwaited for {rules.waited(printed)} epoch"
+    fixed = EarlyStopping(monitor="acc", patience=2)
+    assert waited(fit(standing_still(), fixed, epochs=10)["acc"]) == 2
+    assert waited(printed) == len(printed) - 1
+    return f"{said.getvalue()}\nwaited for {waited(printed)} epoch"
 
 
 def a15() -> str:
@@ -384,7 +404,7 @@ def a15() -> str:
     rates = {}
     for name, callback in {
         "printed": ReduceLROnPlateau(monitor="val_loss", factor=0.1, patience=10),
-        "fixed": tensor_board.build_learning_rate_callback(),
+        "fixed": ReduceLROnPlateau(monitor="val_loss", factor=0.1, patience=2),
     }.items():
         model = small(optimizer=keras.optimizers.SGD(0.5))
         # The less it errs on the samples, the more it does on the validation samples.
@@ -409,13 +429,14 @@ def a16() -> str:
     logger = tensor_board.ActivationLogger(VECTORS[:1], Path())
     fit(small(), logger)
     # By its path, and by layer.
-    assert set(probes.logged_activations(Path())) == {"vector", "label"}
+    with np.load("activations_at_epoch_0.npz") as arrays:
+        assert list(arrays) == ["label"]
     return outcome(printed, np.ones((1, 4)))
 
 
 def a17() -> str:
     """Section 7.3.1 prints np.mean(data, axis=...) and np.std(data, axis=...)."""
-    normalized = ensembling.normalize(VECTORS)
+    normalized = (VECTORS - VECTORS.mean(axis=0)) / VECTORS.std(axis=0)
     np.testing.assert_allclose(normalized.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(normalized.std(axis=0), 1, atol=1e-6)
     return f"{outcome(np.mean, VECTORS, axis=...)}\n{outcome(np.std, VECTORS, axis=...)}"
@@ -423,15 +444,14 @@ def a17() -> str:
 
 def a18() -> str:
     """Listings 7.6, the callbacks and the ensembles use names that nothing has defined."""
-    posts = synthetic.posts(0, train=64, test=10)
-    profile = functional_api.build_profile_model(posts.vocabulary_size, 10, 8)
-    profile.compile("rmsprop", functional_api.LOSSES, run_eagerly=True)
-    fit(profile, inputs=posts.train["posts"], targets=posts.train_targets)
-    model, data = tensor_board.prepare_to_overfit(0)
-    model.fit(**data, epochs=1)
+    posts = data.posts(0, train=64, test=10)
+    model = functional_api.build_profile_model(posts.vocabulary_size, 10, 8)
+    losses = {"age": "mse", "income": "categorical_crossentropy", "gender": "binary_crossentropy"}
+    model.compile("rmsprop", losses, run_eagerly=True)
+    fit(model, inputs=posts.train, targets=posts.train_targets)
     sequences = np.zeros((3, 24, 4))
-    preds = [member(sequences) for member in ensembling.build_families().values()]
-    assert ensembling.average(*preds).shape == ensembling.weighted_average(*preds).shape == (3, 1)
+    models = [ensembling.build_member(kind) for kind in ensembling.KINDS]
+    assert sum(0.25 * one.predict(sequences, verbose=0) for one in models).shape == (3, 1)
     lines = (
         "model.fit(posts, [age_targets, income_targets, gender_targets], epochs=10)",
         "model.fit(x, y, epochs=10, batch_size=32, validation_data=(x_val, y_val))",
@@ -474,7 +494,7 @@ def b1() -> str:
             np.savez(path, *activations)
 
     stack = keras.Sequential([layers.Dense(3, activation="relu"), layers.Dense(1)])
-    stack.compile("rmsprop", "mse")
+    stack.compile("rmsprop", "mse", run_eagerly=True)
     validated = {"validation_data": (VECTORS, LABELS)}
     faults = [
         outcome(fit, stack if mended < 2 else functional(), ActivationLogger(mended), **validated)
@@ -482,8 +502,10 @@ def b1() -> str:
     ]
     assert faults.pop() == "no error"
     assert "no error" not in faults
-    fit(functional(), tensor_board.ActivationLogger(VECTORS[:1], Path()))
-    assert len(probes.logged_activations(Path())) == 3
+    for model in (functional(), stack):
+        fit(model, tensor_board.ActivationLogger(VECTORS[:1], "."))
+        with np.load("activations_at_epoch_0.npz") as arrays:
+            assert len(arrays) == 2
     # An Input is not enough for model.input of a Sequential; model.inputs it has.
     stack = keras.Sequential([Input((4,)), layers.Dense(1)])
     assert outcome(getattr, stack, "input") != "no error"
@@ -495,7 +517,7 @@ def functional() -> keras.Model:
     """The stack of `b1` with the functional API."""
     vector = Input((4,))
     model = Model(vector, layers.Dense(1)(layers.Dense(3, activation="relu")(vector)))
-    model.compile("rmsprop", "mse")
+    model.compile("rmsprop", "mse", run_eagerly=True)
     return model
 
 
@@ -520,7 +542,7 @@ def b3() -> str:
     """Listing 7.9 prints TensorBoard(log_dir='my_log_dir', histogram_freq=1, embeddings_freq=1)."""
     pages = logged(TensorBoard(log_dir="my_log_dir", histogram_freq=1, embeddings_freq=1))
     runs = pages.get("/data/plugin/projector/runs").get_json()
-    # What the page shows when it is told of no run.
+    # What the page shows when it hears of no run.
     page = pages.get("/data/plugin/projector/projector_binary.js").text
     (says,) = re.findall("<h3>(No .*?)</h3>", page)
     board.write_embedding(Path("my_log_dir"), "embed", np.eye(5), {"word": "abcde"})
@@ -596,11 +618,10 @@ def b7() -> str:
 
 def b8() -> str:
     """Readers write metrics=['accuracy'] beside the printed monitor='acc'."""
-    printed = EarlyStopping(monitor="acc", patience=1)
-    accuracy = {"validation_data": (VECTORS, LABELS)}
-    fixed = tensor_board.build_callbacks_list("my_model.keras")
-    assert "val_accuracy" in fit(small(["accuracy"]), *fixed, **accuracy)
-    return outcome(fit, small(["accuracy"]), printed, **accuracy)
+    validated = {"validation_data": (VECTORS, LABELS)}
+    fixed = EarlyStopping(monitor="val_accuracy", patience=2)
+    assert "val_accuracy" in fit(small(["accuracy"]), fixed, **validated)
+    return outcome(fit, small(["accuracy"]), EarlyStopping(monitor="acc", patience=1), **validated)
 
 
 def b9() -> str:
@@ -609,24 +630,22 @@ def b9() -> str:
     The warning is a line of the log, not a warning of Python.
     """
     best = {"monitor": "val_loss", "save_best_only": True}
-    told = []
+    said = []
     handler = logging.Handler()
-    handler.emit = lambda record: told.append(f"{record.levelname}:absl:{record.getMessage()}")
+    handler.emit = lambda record: said.append(f"{record.levelname}:absl:{record.getMessage()}")
     logging.getLogger("absl").addHandler(handler)
     validated = {"validation_data": (VECTORS, LABELS)}
     try:
         fit(small(), ModelCheckpoint(filepath="my_model.h5", **best), **validated)
     finally:
         logging.getLogger("absl").removeHandler(handler)
-    _, checkpoint = tensor_board.build_callbacks_list("my_model.keras")
     model = small(["accuracy"])
-    fit(model, checkpoint, **validated)
+    fit(model, ModelCheckpoint("my_model.keras", **best), **validated)
     reloaded = keras.saving.load_model("my_model.keras")
     assert (reloaded(VECTORS).numpy() == model(VECTORS).numpy()).all()
-    weights = ModelCheckpoint("my.weights.h5", save_weights_only=True, **best)
-    fit(model, weights, **validated)
+    fit(model, ModelCheckpoint("my.weights.h5", save_weights_only=True, **best), **validated)
     assert Path("my.weights.h5").exists()
-    return "\n".join([*told, outcome(ModelCheckpoint, filepath="my_model", **best)])
+    return "\n".join([*said, outcome(ModelCheckpoint, filepath="my_model", **best)])
 
 
 def b10() -> str:
@@ -654,16 +673,18 @@ def profile(losses, loss_weights=None, metrics=None) -> keras.Model:
     return model
 
 
+LOSSES = {"age": "mse", "income": "categorical_crossentropy", "gender": "binary_crossentropy"}
+WEIGHTS = {"age": 0.25, "income": 1.0, "gender": 10.0}
 PROFILES = {"age": LABELS * 30.0, "income": np.eye(10)[np.arange(32) % 10], "gender": LABELS}
 
 
 def b11() -> str:
     """Readers write metrics=['acc'] for the model of listing 7.3, which has three outputs."""
     targets = list(PROFILES.values())
-    for metrics in ({"income": "acc", "gender": "acc"}, [[], ["acc"], ["acc"]]):
-        history = fit(profile(functional_api.LOSSES, metrics=metrics), targets=targets)
+    for right in ({"income": "acc", "gender": "acc"}, [[], ["acc"], ["acc"]]):
+        history = fit(profile(LOSSES, metrics=right), targets=targets)
         assert {"income_acc", "gender_acc"} <= set(history)
-    return outcome(fit, profile(functional_api.LOSSES, metrics=["acc"]), targets=targets)
+    return outcome(fit, profile(LOSSES, metrics=["acc"]), targets=targets)
 
 
 def b12() -> str:
@@ -676,8 +697,8 @@ def b12() -> str:
     losses = {}
     for forms in itertools.product(lists_and_dicts, repeat=3):
         of_losses, of_weights, of_targets = (lists_and_dicts[form] for form in forms)
-        weights = of_weights(functional_api.PRINTED_WEIGHTS)
-        model = profile(of_losses(functional_api.LOSSES), weights)
+        weights = of_weights(WEIGHTS)
+        model = profile(of_losses(LOSSES), weights)
         # On zeros, whatever the weights: squared years, ln 10 and ln 2.
         history = fit(model, inputs=np.zeros((32, 4)), targets=of_targets(PROFILES))
         losses[forms] = f"loss: {history['loss'][0]:.2f}"
@@ -698,27 +719,34 @@ def b13() -> str:
     return outcome(fit, model, inputs={"text": words, "qestion": words})
 
 
+def traced(**names) -> keras.Model:
+    """The classifier of `small`, which `fit` compiles."""
+    model = small(**names)
+    model.run_eagerly = False
+    return model
+
+
 def b14() -> str:
     """Readers name models and layers in Chinese, with spaces or with brackets.
 
     The failed training leaves the name behind, and the optimizer of the next model puts it before
     its own: that training fails too, until the session is cleared.
     """
-    told = []
+    said = []
     try:
         # In Chinese: "text". The source of the tests is in ASCII.
-        for name in ("\u6587\u672c", "text classifier", "text(1)"):
-            told.append(outcome(fit, small(name=name)))
-            assert "no error" not in [outcome(fit, small()), told[-1]]
+        for name in ("\u6587\u672c", "text classifier"):
+            said.append(outcome(fit, traced(name=name)))
+            assert "no error" not in [outcome(fit, traced()), said[-1]]
             keras.utils.clear_session()
-            assert outcome(fit, small()) == "no error"
-            told.append(outcome(fit, small(layer=name)))
-            assert told[-1] != "no error"
+            assert outcome(fit, traced()) == "no error"
+            said.append(outcome(fit, traced(layer=name)))
+            assert said[-1] != "no error"
             keras.utils.clear_session()
     finally:
         keras.utils.clear_session()
-    assert outcome(fit, small(name="text_classifier", layer="text_1")) == "no error"
-    return "\n".join(told)
+    assert outcome(fit, traced(name="text_classifier", layer="text_1")) == "no error"
+    return "\n".join(said)
 
 
 def b15() -> str:
@@ -755,16 +783,16 @@ def b16() -> str:
             def create(self):
                 raise FileNotFoundError("dot")
 
-    told = []
+    said = []
     model = tensor_board.build_text_classifier(50, 50)
     for found in (None, Pydot):
         with mock.patch.object(model_visualization, "pydot", found):
-            told.append(outcome(keras.utils.plot_model, model, to_file="model.png"))
-            drawn = diagram.draw(model, "text_classifier")
-            drawn.savefig("diagram.png")
+            said.append(outcome(keras.utils.plot_model, model, to_file="model.png"))
+            for drawn in (model, keras.Sequential([Input((4,)), layers.Dense(1)])):
+                draw.draw(drawn).savefig("diagram.png")
     assert Path("diagram.png").stat().st_size > 1000
     assert not Path("model.png").exists()
-    return "\n".join(told)
+    return "\n".join(said)
 
 
 def b17() -> str:
@@ -787,7 +815,7 @@ def b17() -> str:
 def b18() -> str:
     """Readers take history.history['lr'] behind ReduceLROnPlateau."""
     validated = {"validation_data": (VECTORS, LABELS), "epochs": 2}
-    history = fit(small(), tensor_board.build_learning_rate_callback(), **validated)
+    history = fit(small(), ReduceLROnPlateau(monitor="val_loss", patience=2), **validated)
     assert len(history["learning_rate"]) == 2
     return outcome(lambda: history["lr"])
 
@@ -796,7 +824,7 @@ def b19() -> str:
     """Section 7.3.2 names Hyperas, which does this import."""
     model = small()
     assert keras.models.model_from_json(model.to_json()).count_params() == 5
-    assert ensembling.section.parser().parse_args(["--engine", "hyperopt"]).engine == "hyperopt"
+    assert any("--engine" in options for options in tuning.OPTIONS.values())
     return outcome(run, "from keras.models import model_from_yaml")
 
 
@@ -813,3 +841,618 @@ def b21() -> str:
     assert np.isfinite(renormalized(VECTORS, training=True)).all()
     assert len(renormalized.weights) > len(layers.BatchNormalization().weights)
     return outcome(getattr, layers, "BatchRenormalization")
+
+
+# C. Messages that readers meet with code of their own
+
+
+def stack(*more, name=None) -> keras.Model:
+    """A Sequential model of VECTORS with an Input, or one that begins with other layers."""
+    return keras.Sequential([*(more or [Input((4,))]), layers.Dense(1)], name=name)
+
+
+def pair(outputs=("age", "income"), loss="mse", as_dict=False) -> keras.Model:
+    """A model with two outputs, compiled; they are a list, or a dict by name."""
+    vector = Input((4,))
+    heads = {name: layers.Dense(1, name=name)(vector) for name in outputs}
+    model = Model(vector, heads if as_dict else list(heads.values()))
+    model.compile("sgd", loss, run_eagerly=True)
+    return model
+
+
+def two_inputs() -> keras.Model:
+    """Listing 7.1 in small: two inputs, with names, compiled."""
+    text, question = Input((4,), name="text"), Input((4,), name="question")
+    model = Model([text, question], layers.Dense(1)(layers.concatenate([text, question])))
+    model.compile("sgd", "mse", run_eagerly=True)
+    return model
+
+
+def c1() -> str:
+    """Two models of one kind, or one file loaded twice, become members of an ensemble (7.3.3)."""
+
+    def ensemble(*members):
+        vector = Input((4,))
+        return Model(vector, layers.average([of(vector) for of in members]))
+
+    stack(name="member").save("member.keras")
+    loaded = [keras.saving.load_model("member.keras") for _ in range(2)]
+    said = [outcome(ensemble, stack(name="member"), stack(name="member"))]
+    said.append(outcome(ensemble, *loaded))
+    loaded[1].name = "second"
+    for members in (loaded, [stack(name="first"), stack(name="second")]):
+        assert ensemble(*members)(VECTORS).shape == (32, 1)
+    return "\n".join(said)
+
+
+def c2() -> str:
+    """An output that needs another input than those of the Model: three ways to get there."""
+    text, question = Input((4,), name="text"), Input((4,), name="question")
+    both = layers.Dense(1)(layers.concatenate([text, question]))
+    overwritten = layers.Dense(4)(text)
+    elsewhere = stack()
+    causes = (
+        outcome(Model, text, both),  # an input is missing in the list
+        outcome(Model, overwritten, layers.Dense(1)(text)),  # the name of the input was reused
+        outcome(Model, Input((4,)), elsewhere.outputs[0]),  # of another model
+    )
+    assert len(set(causes)) == 1
+    assert Model([text, question], both)([VECTORS, VECTORS]).shape == (32, 1)
+    assert Model(text, layers.Dense(1)(overwritten))(VECTORS).shape == (32, 1)
+    vector = Input((4,))
+    assert Model(vector, elsewhere(vector))(VECTORS).shape == (32, 1)
+    return causes[0]
+
+
+def c3() -> str:
+    """layer.output, where no call of the layer is known: three causes, told apart by the name."""
+    unbuilt = keras.Sequential([layers.Dense(1, name="score")], name="stack")
+    own = subclassed().model
+    own(VECTORS)
+    causes = [
+        outcome(getattr, unbuilt.layers[0], "output"),  # a layer of a model without an Input
+        outcome(getattr, stack(name="stack"), "input"),  # a Sequential has .inputs
+        outcome(getattr, own.layers[0], "output"),  # a subclassed model calls on values
+    ]
+    built = keras.Sequential([Input((4,)), layers.Dense(1, name="score")])
+    assert built.layers[0].output.shape == built.outputs[0].shape == (None, 1)
+    assert "score" in calls.activations(own, VECTORS)
+    return "\n".join(causes)
+
+
+def c4() -> str:
+    """A function of TensorFlow is called on what Input gives."""
+
+    class Mean(layers.Layer):
+        def call(self, x):
+            return tf.reduce_mean(x, axis=1)
+
+    for mean in (lambda x: keras.ops.mean(x, axis=1), Mean()):
+        vector = Input((4,))
+        assert Model(vector, mean(vector))(VECTORS).shape == (32,)
+    return outcome(tf.reduce_mean, Input((4,)), axis=1)
+
+
+def c5() -> str:
+    """A function of NumPy, or a plot, is given what a layer returns in the functional API."""
+    vector = Input((4,))
+    x = layers.Dense(2)(vector)
+    assert Model(vector, x).predict(VECTORS, verbose=0).shape == (32, 2)
+    assert Model(vector, keras.ops.mean(x, axis=1))(VECTORS).shape == (32,)
+    return outcome(np.mean, x)
+
+
+def c6() -> str:
+    """What is no layer is added to a Sequential: a tensor, or a class without its brackets."""
+    vector = Input((4,))
+    causes = [
+        outcome(keras.Sequential, [layers.Dense(1)(vector)]),
+        outcome(keras.Sequential, [layers.Flatten]),
+    ]
+    assert keras.Sequential([vector, layers.Flatten(), layers.Dense(1)])(VECTORS).shape == (32, 1)
+    return "\n".join(re.sub(r"name=keras_tensor_\d+", "name=keras_tensor", one) for one in causes)
+
+
+def c7() -> str:
+    """layers.add(y, x), without the list (7.1.4)."""
+    x, y = Input((4,)), Input((4,))
+    assert layers.add([x, y]).shape == layers.Add()([x, y]).shape == (None, 4)
+    return f"{outcome(layers.add, x, y)}\n{outcome(layers.concatenate, x)}"
+
+
+def c8() -> str:
+    """A second LSTM behind one that gives its last step alone, or an LSTM on vectors."""
+    steps = Input((5, 4))
+    causes = [
+        outcome(layers.LSTM(2, name="second"), layers.LSTM(3)(steps)),
+        outcome(layers.LSTM(2, name="first"), Input((4,))),
+    ]
+    assert layers.LSTM(2)(layers.LSTM(3, return_sequences=True)(steps)).shape == (None, 2)
+    assert layers.LSTM(2)(layers.Reshape((4, 1))(Input((4,)))).shape == (None, 2)
+    return "\n".join(causes)
+
+
+def c9() -> str:
+    """Flatten and Dense behind sequences of any length, such as Input((None, 128))."""
+    steps = Input((None, 3))
+    assert layers.Dense(2)(layers.GlobalAveragePooling1D()(steps)).shape == (None, 2)
+    assert layers.Dense(2)(layers.Flatten()(Input((5, 3)))).shape == (None, 2)
+    return outcome(layers.Dense(2, name="class"), layers.Flatten()(steps))
+
+
+def c10() -> str:
+    """A Lambda of functions that have to see values, such as those of NumPy or TensorFlow."""
+    vector = Input((4,))
+    message = outcome(layers.Lambda(lambda x: x.numpy() * 2), vector)
+    fixed = layers.Lambda(lambda x: keras.ops.square(x) * 2)
+    shaped = layers.Lambda(lambda x: tf.square(x) * 2, output_shape=(4,))
+    for layer in (fixed, shaped):
+        assert Model(vector, layer(vector))(VECTORS).shape == (32, 4)
+    return message
+
+
+def c11() -> str:
+    """One array for a model with two inputs, or the other way round (7.2)."""
+    fit(two_inputs(), inputs=[VECTORS, VECTORS])
+    fit(two_inputs(), inputs={"text": VECTORS, "question": VECTORS})
+    one, two = small(name="one_input"), two_inputs()
+    two.name = "two_inputs"
+    return f"{outcome(fit, two)}\n{outcome(fit, one, inputs=[VECTORS, VECTORS])}"
+
+
+def c12() -> str:
+    """A generator that gives the inputs as a list, as Keras 2 took them."""
+
+    def batches(kind):
+        for _ in range(2):
+            yield kind([VECTORS[:8], VECTORS[:8]]), LABELS[:8]
+
+    def train(kind):
+        two_inputs().fit(batches(kind), steps_per_epoch=2, shuffle=False, verbose=0)
+
+    train(tuple)
+    train(lambda both: dict(zip(("text", "question"), both, strict=True)))
+    return outcome(train, list)
+
+
+def c13() -> str:
+    """Lists of numbers for arrays."""
+    points, labels = [[0.5, 1.0, 1.5, 2.0]], [[1.0]]
+    assert "loss" in fit(small(), inputs=np.array(points), targets=np.array(labels))
+    return outcome(fit, small(), inputs=points, targets=labels)
+
+
+def c14() -> str:
+    """Sequences of different lengths in an array of objects: IMDB without pad_sequences."""
+    reviews = np.array([[1, 14, 22], [1, 194]], dtype=object)
+    padded = keras.utils.pad_sequences(reviews, 4)
+    assert "loss" in fit(small(), inputs=padded, targets=LABELS[:2])
+    return outcome(fit, small(), inputs=reviews, targets=LABELS[:2])
+
+
+def c15() -> str:
+    """Inputs and targets, or two inputs, of different numbers of samples."""
+    assert "loss" in fit(small(), inputs=VECTORS[:10], targets=LABELS[:10])
+    return outcome(fit, small(), targets=LABELS[:10])
+
+
+def classifier(loss, units=10, activation="softmax"):
+    """A classifier of VECTORS, compiled."""
+    vector = Input((4,))
+    model = Model(vector, layers.Dense(units, activation)(vector))
+    model.compile("sgd", loss, run_eagerly=True)
+    return model
+
+
+def c16() -> str:
+    """Whole numbers for one-hot labels, or one-hot labels for a single output."""
+    labels = np.arange(32)[:, None] % 10
+    one_hot = keras.utils.to_categorical(labels, 10)
+    fit(classifier("categorical_crossentropy"), targets=one_hot)
+    fit(classifier("sparse_categorical_crossentropy"), targets=labels)
+    return "\n".join(
+        [
+            outcome(fit, classifier("categorical_crossentropy"), targets=labels),
+            outcome(
+                fit,
+                classifier("binary_crossentropy", 1, "sigmoid"),
+                targets=np.eye(2)[LABELS[:, 0]],
+            ),
+        ]
+    )
+
+
+def c17() -> str:
+    """Word ids, or labels, beyond those that there are: 2000 words have the ids 0 to 1999 (7.7)."""
+    words = np.full((8, 3), 2000)
+    labels = np.full((32, 1), 10)  # ten classes are 0 to 9
+
+    def train(vocabulary):
+        model = keras.Sequential([Input((3,)), layers.Embedding(vocabulary, 2), layers.Flatten()])
+        model.add(layers.Dense(1))
+        model.compile("sgd", "mse", run_eagerly=True)
+        fit(model, inputs=words, targets=np.zeros((8, 1)))
+
+    train(2001)
+    sparse = "sparse_categorical_crossentropy"
+    fit(classifier(sparse, 11), targets=labels)
+    return f"{outcome(train, 2000)}\n{outcome(fit, classifier(sparse, 10), targets=labels)}"
+
+
+def c18() -> str:
+    """validation_split for a Dataset or a generator."""
+    batches = tf.data.Dataset.from_tensor_slices((VECTORS, LABELS)).batch(8)
+    options = {"inputs": batches, "targets": None, "shuffle": False}
+    history = fit(small(), validation_data=batches.take(1), **options | {"inputs": batches.skip(1)})
+    assert "val_loss" in history
+    return outcome(fit, small(), validation_split=0.2, **options)
+
+
+def c19() -> str:
+    """A generator that ends before all epochs are trained."""
+
+    def batches():
+        yield from ((VECTORS[at : at + 8], LABELS[at : at + 8]) for at in range(0, 32, 8))
+
+    def forever():
+        while True:
+            yield from batches()
+
+    def train(generator, **options):
+        return small().fit(generator, epochs=2, shuffle=False, verbose=0, **options)
+
+    assert warned(train, forever(), steps_per_epoch=4) == ""
+    message = warned(train, batches()).splitlines()[0]
+    samples = tf.data.Dataset.from_tensor_slices((VECTORS, LABELS)).batch(8)
+    assert warned(train, samples.filter(lambda x, y: True)).splitlines()[0] == message  # is well
+    assert warned(train, samples) == ""
+    return message
+
+
+def c20() -> str:
+    """A name in the dict of losses that is that of no output (7.4)."""
+    targets = [LABELS, LABELS]
+    right, wrong = {"age": "mse", "income": "mse"}, {"age": "mse", "incom": "mse"}
+    fit(pair(loss=right), targets=targets)
+    fit(pair(loss=right, as_dict=True), targets=dict(zip(right, targets, strict=True)))
+    return "\n".join(
+        [
+            outcome(fit, pair(loss=wrong), targets=targets),
+            outcome(
+                fit,
+                pair(loss=wrong, as_dict=True),
+                targets=dict(zip(right, targets, strict=True)),
+            ),
+            outcome(fit, pair(loss=["mse", "mse", "mse"]), targets=targets),
+        ]
+    )
+
+
+def c21() -> str:
+    """class_weight for a model with several outputs (7.3)."""
+    targets = [LABELS, LABELS]
+    weights = [np.where(LABELS[:, 0] == 1, 2.0, 1.0), np.ones(32)]
+    assert "loss" in fit(pair(), targets=targets, sample_weight=weights)
+    return outcome(fit, pair(), targets=targets, class_weight={0: 1.0, 1: 2.0})
+
+
+def c22() -> str:
+    """One optimizer for several models, as in a loop over the members of an ensemble (7.3.3)."""
+    adam = keras.optimizers.Adam()
+    fit(small(optimizer=adam))
+    message = outcome(fit, small(optimizer=adam))
+    for _ in range(2):
+        fit(small(optimizer=keras.optimizers.Adam()))
+    return message
+
+
+def c23() -> str:
+    """ReduceLROnPlateau, or LearningRateScheduler, for an optimizer that has a schedule."""
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-12, 10, 0.9)
+
+    def train(rate, callback):
+        return fit(small(optimizer=keras.optimizers.SGD(rate)), callback, epochs=3)
+
+    plateau = ReduceLROnPlateau(monitor="loss", patience=1)
+    assert train(1e-12, plateau)["learning_rate"][-1] < 1e-12
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    assert outcome(train, schedule, scheduler) == outcome(train, schedule, plateau)
+    return outcome(train, schedule, plateau)
+
+
+def c24() -> str:
+    """Callbacks that wait for val_loss, and a fit without validation_data (7.2.1)."""
+    waiting = [
+        ModelCheckpoint("best.keras", monitor="val_loss", save_best_only=True),
+        EarlyStopping("val_loss"),
+        ReduceLROnPlateau("val_loss"),
+    ]
+    said = warned(fit, small(), *waiting)
+    assert Path("best.keras").exists()  # of the last epoch, whether it is the best or not
+    validated = {"validation_data": (VECTORS, LABELS)}
+    # In the epochs that validation_freq leaves out it is missing too.
+    assert "val_loss available" in warned(
+        fit, small(), *waiting, validation_freq=2, epochs=2, **validated
+    )
+    assert warned(fit, small(), *waiting, **validated) == ""
+    return said
+
+
+def c25() -> str:
+    """ModelCheckpoint of weights into a file with another ending."""
+    fit(small(), ModelCheckpoint("my.weights.h5", save_weights_only=True))
+    assert Path("my.weights.h5").exists()
+    return outcome(ModelCheckpoint, "my_weights.h5", save_weights_only=True)
+
+
+def c26() -> str:
+    """ModelCheckpoint(period=2), which Keras 2 had."""
+    fit(small(), ModelCheckpoint("{epoch}.keras", save_freq=2 * 32 // 8), batch_size=8, epochs=4)
+    assert sorted(path.name for path in Path().glob("?.keras")) == ["2.keras", "4.keras"]
+    return outcome(ModelCheckpoint, "my_model.keras", period=2)
+
+
+def c27() -> str:
+    """A class in the list of callbacks, without its brackets."""
+    assert "loss" in fit(small(), keras.callbacks.TerminateOnNaN())
+    return outcome(fit, small(), keras.callbacks.TerminateOnNaN)
+
+
+def c28() -> str:
+    """BackupAndRestore for a Sequential without an Input."""
+
+    def train(model):
+        model.compile("sgd", "mse", run_eagerly=True)
+        fit(model, keras.callbacks.BackupAndRestore("backup"))
+
+    train(stack())
+    return outcome(train, keras.Sequential([layers.Dense(1)], name="stack"))
+
+
+def c29() -> str:
+    """CSVLogger writes NA, or lacks a column, where an epoch has no such number."""
+
+    def log(append, **options):
+        fit(small(), keras.callbacks.CSVLogger("log.csv", append=append), **options)
+        return Path("log.csv").read_text(encoding="utf-8")
+
+    validated = {"validation_data": (VECTORS, LABELS)}
+    texts = [log(False, epochs=2, validation_freq=2, **validated)]
+    log(False)
+    texts.append(log(True, **validated))  # appended to a log without validation
+    assert all(text.splitlines()[1].endswith(",NA") for text in texts)
+    rows = np.genfromtxt("log.csv", delimiter=",", names=True, encoding="utf-8")
+    assert np.isnan(rows["val_loss"][0])
+    assert "NA" not in log(False, **validated)
+    return re.sub(r"\d+\.\d+", "0.69", texts[0])
+
+
+def c30() -> str:
+    """history.history['acc'] where the model was compiled with "accuracy"."""
+    history = fit(small(["accuracy"]), validation_data=(VECTORS, LABELS))
+    assert {"accuracy", "val_accuracy"} <= set(history)
+    assert "acc" in fit(small(["acc"]))
+    return "\n".join(outcome(lambda name: history[name], name) for name in ("acc", "val_acc"))
+
+
+class Doubled(layers.Layer):
+    """A layer of a reader's own."""
+
+    def call(self, x):
+        return 2 * x
+
+
+@keras.saving.register_keras_serializable("errata")
+class Registered(Doubled):
+    """The same, known to Keras."""
+
+
+def saved(path, layer) -> str:
+    """Save a model with `layer` to `path`, and load it."""
+    vector = Input((4,))
+    Model(vector, layer(vector)).save(path)
+    return outcome(keras.saving.load_model, path)
+
+
+def c31() -> str:
+    """A model with a Lambda is loaded."""
+    message = saved("own.keras", layers.Lambda(lambda x: 2 * x))
+    assert keras.saving.load_model("own.keras", safe_mode=False)(VECTORS).shape == (32, 4)
+    assert saved("layer.keras", Registered()) == "no error"
+    return message
+
+
+def c32() -> str:
+    """A model with a layer of one's own is loaded, from .h5 or .keras."""
+    messages = [saved("own.h5", Doubled()), saved("own.keras", Doubled(name="doubled"))]
+    own = {"Doubled": Doubled}
+    for path in ("own.h5", "own.keras"):
+        assert keras.saving.load_model(path, custom_objects=own)(VECTORS).shape == (32, 4)
+    assert saved("registered.keras", Registered()) == "no error"
+    return "\n".join(messages)
+
+
+def c33() -> str:
+    """The book's my_model.h5, of a model that was compiled with "mse", is loaded."""
+    model = small(loss="mse", metrics=["mae"])
+    fit(model)
+    model.save("my_model.h5")
+    assert keras.saving.load_model("my_model.h5", compile=False)(VECTORS).shape == (32, 1)
+    model.save("my_model.keras")
+    assert keras.saving.load_model("my_model.keras").compiled
+    return outcome(keras.saving.load_model, "my_model.h5")
+
+
+def c34() -> str:
+    """A model with operations of keras.ops in it, such as the Siamese LSTM, is saved as .h5."""
+    model = functional_api.build_siamese_lstm(length=3)
+    model.save("siamese.h5")
+    model.save("siamese.keras")
+    pairs = [np.zeros((1, 3, 128)), np.ones((1, 3, 128))]
+    loaded = keras.saving.load_model("siamese.keras")
+    np.testing.assert_array_equal(loaded(pairs).numpy(), model(pairs).numpy())
+    return outcome(keras.saving.load_model, "siamese.h5")
+
+
+def c35() -> str:
+    """An LSTM in a .h5 file that Keras 2 has written, with an argument that is gone."""
+    steps = Input((5, 2))
+    Model(steps, layers.LSTM(2)(steps)).save("old.h5")
+    with h5py.File("old.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"][1]["config"]["time_major"] = False
+        file.attrs["model_config"] = json.dumps(config)
+
+    class OldLSTM(layers.LSTM):
+        def __init__(self, *args, time_major=False, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    loaded = keras.saving.load_model("old.h5", custom_objects={"LSTM": OldLSTM})
+    assert loaded(np.zeros((1, 5, 2))).shape == (1, 2)
+    return outcome(keras.saving.load_model, "old.h5")
+
+
+def c36() -> str:
+    """LSTM(batch_input_shape=...), as Keras 2 took it for stateful layers."""
+    fixed = keras.Sequential([Input(batch_shape=(1, 5, 2)), layers.LSTM(2, stateful=True)])
+    assert fixed(np.zeros((1, 5, 2))).shape == (1, 2)
+    return outcome(layers.LSTM, 2, batch_input_shape=(1, 5, 2), stateful=True)
+
+
+def c37() -> str:
+    """model.reset_states(), model.predict_classes(): methods that models had."""
+    lstm = layers.LSTM(2, stateful=True)
+    model = keras.Sequential([Input(batch_shape=(1, 5, 2)), lstm])
+    model(np.ones((1, 5, 2)))
+    assert lstm.states[0].numpy().any()
+    for layer in model.layers:
+        layer.reset_state()
+    assert not lstm.states[0].numpy().any()
+    assert small().predict(VECTORS, verbose=0).argmax(axis=-1).shape == (32,)
+    return "\n".join(outcome(getattr, model, name) for name in ("reset_states", "predict_classes"))
+
+
+def c38() -> str:
+    """load_model of a folder that tf.keras has written, a SavedModel."""
+    model = small()
+    model.export("saved_model", verbose=False)
+    layer = layers.TFSMLayer("saved_model", call_endpoint="serve")
+    np.testing.assert_allclose(layer(VECTORS), model(VECTORS), atol=1e-6)
+    return outcome(keras.saving.load_model, "saved_model")
+
+
+def c39() -> str:
+    """model.save("my_model"), without an ending."""
+    stack().save("my_model.keras")
+    assert keras.saving.load_model("my_model.keras")(VECTORS).shape == (32, 1)
+    return outcome(stack().save, "my_model")
+
+
+def c40() -> str:
+    """layer.output_shape, and get_output_at(1) of a shared layer (7.1.5)."""
+    layer, left, right = layers.Dense(3, name="shared"), Input((4,)), Input((4,))
+    outputs = [layer(left), layer(right)]
+    assert layer.output.shape == (None, 3)  # of its first call
+    model = Model([left, right], outputs)
+    assert {"shared_call_1", "shared_call_2"} == set(calls.activations(model, [VECTORS, VECTORS]))
+    names = ("output_shape", "input_shape", "get_output_at")
+    return "\n".join(outcome(getattr, layer, name) for name in names)
+
+
+def c41() -> str:
+    """keras.backend.function for activations, keras.backend.mean in a loss."""
+    vector = Input((4,))
+    x = layers.Dense(3)(vector)
+    assert Model(vector, x)(VECTORS).shape == (32, 3)
+    small(loss=lambda true, predicted: keras.ops.mean(keras.ops.abs(true - predicted)))
+    return "\n".join(outcome(getattr, keras.backend, name) for name in ("function", "mean"))
+
+
+def c42() -> str:
+    """The book's tensorboard --logdir=my_log_dir, in another folder than the training's."""
+    logged(board.TensorBoard("my_log_dir"))
+    pages = serve(Path("elsewhere/my_log_dir"))
+    (says,) = set(
+        re.findall(r"No dashboards are active for the [\w ]+\.", pages.get("/index.js").text)
+    )
+    assert pages.get("/data/runs").get_json() == []
+    command = board.invitation(Path("my_log_dir").resolve())
+    pages = serve(Path(re.search('--logdir "(.*)"', command)[1]))
+    assert pages.get("/data/runs").get_json() == ["train"]
+    return says
+
+
+def c43() -> str:
+    """tensorboard --port 6006 while another one runs there."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "html5lib's sanitizer", DeprecationWarning)
+        from tensorboard import program
+
+    def start(port):
+        server = program.TensorBoard()
+        server.configure(argv=["", "--logdir", ".", "--port", str(port), "--load_fast", "false"])
+        server._make_server().server_close()
+
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        message = outcome(start, port).replace(str(port), "6006")
+        start(0)
+    return message
+
+
+def c44() -> str:
+    """python -m tensorboard."""
+
+    command = [sys.executable, "-m", "tensorboard"]
+    message = subprocess.run(command, capture_output=True, text=True).stderr
+    with mock.patch.object(board.shutil, "which", return_value=None):
+        assert "python -m tensorboard.main --logdir" in board.invitation("my_log_dir")
+    assert importlib.util.find_spec("tensorboard.main")
+    return message
+
+
+def c45() -> str:
+    """The TensorBoard callback where tensorboard is not installed."""
+    with mock.patch.dict(sys.modules, {"tensorboard.summary.v2": None}):
+        message = outcome(fit, small(), TensorBoard("my_log_dir"))
+    fit(small(), TensorBoard("my_log_dir"))
+    return message
+
+
+def c46() -> str:
+    """optuna.integration.KerasPruningCallback, from examples for Optuna."""
+    study = optuna.create_study(direction="minimize")
+    trial = study.ask()
+    fit(small(), tuning.Pruning(trial, "loss"), epochs=2)
+    assert len(study.trials[0].intermediate_values) == 2
+    return outcome(getattr, optuna.integration, "KerasPruningCallback")
+
+
+def c47() -> str:
+    """study.best_trial before a trial has ended, or when all of them were pruned."""
+    study = optuna.create_study()
+
+    def pruned(trial):
+        raise optuna.TrialPruned
+
+    message = outcome(lambda: study.best_trial)
+    study.optimize(pruned, n_trials=1)
+    assert outcome(lambda: study.best_trial) == message
+    assert study.get_trials(states=[optuna.trial.TrialState.COMPLETE]) == []
+    study.optimize(lambda trial: 1.0, n_trials=1)
+    assert study.best_trial.value == 1
+    return message
+
+
+def c48() -> str:
+    """suggest_categorical with other choices than in earlier trials of the study."""
+
+    def objective(name, *choices):
+        return lambda trial: float(trial.suggest_categorical(name, choices))
+
+    study = optuna.create_study()
+    study.optimize(objective("units", 16, 32), n_trials=1)
+    message = outcome(study.optimize, objective("units", 16, 32, 64), n_trials=1)
+    study.optimize(objective("more_units", 16, 32, 64), n_trials=1)
+    optuna.create_study().optimize(objective("units", 16, 32, 64), n_trials=1)
+    return message

@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg"}
 
-# Not ch07.startup: that makes the first tensor, and with it the threads. The forks import it.
+# Nothing may make a tensor here, and with it the threads of TensorFlow: the forks do.
 import keras
 import matplotlib.pyplot  # noqa: F401 -- for the forks
 import numpy as np
@@ -90,7 +90,7 @@ class Training:
         epochs = 0
         if path.exists():
             with np.load(path) as archive:
-                epochs = int(archive["arr_0"])
+                epochs = int(archive["arr_0"][0])
                 [archive[name] for name in archive]  # checks every sum
         others = [p.name for p in folder.iterdir() if p != path and p.suffix != ".part"]
         parts = sum(p.suffix == ".part" for p in folder.iterdir())
@@ -106,23 +106,14 @@ class Search:
     """A search in a database; its end is the budget."""
 
     def run(self, folder: Path) -> None:
-        from ch07 import search
+        from ch07 import tuning
 
         url = f"sqlite:///{folder / 'search.db'}"
-        study = search.open_study(url, "killed", 0, self.choose, heartbeat=1, grace=2)
-        counted = note(folder)
-
-        def told(news):
-            if news.state != "RUNNING":
-                counted()
-
-        search.work(study, self.choose, self.objective, TRIALS, told, url=url, grace=2)
-
-    def choose(self, trial):
-        return {"x": trial.suggest_float("x", 0.0, 1.0)}
+        study = tuning.open_study(url, "killed", heartbeat=1, grace=2)
+        tuning.work(study, self.objective, TRIALS, url, [note(folder)])
 
     def objective(self, trial):
-        x = self.choose(trial)["x"]
+        x = trial.suggest_float("x", 0.0, 1.0)
         for epoch in range(3):
             trial.report(x + epoch, epoch)
         return x
@@ -137,15 +128,13 @@ class Search:
         finally:
             storage.engine.dispose()  # the next fork must not have it open too
         ended = [[t.number, t.params, t.value] for t in trials if t.state in FINISHED]
-        running = sum(t.state == optuna.trial.TrialState.RUNNING for t in trials)
         # Of SQLite's own: a journal is there if it was killed while it wrote, and is rolled back.
         others = [p.name for p in folder.iterdir() if not p.name.startswith("search.db")]
         found = {"place": folder.name, "kept": len(ended), "others": others}
-        return found | {"ended": ended, "running": running}
+        return found | {"ended": ended}
 
     def end(self, folder: Path) -> str:
-        found = self.found(folder)
-        return f"{found['kept']} trials are finished, {found['running']} run"
+        return f"{self.found(folder)['kept']} trials are finished"
 
 
 class Logging:
@@ -153,7 +142,7 @@ class Logging:
 
     def run(self, folder: Path) -> None:
         from ch07 import board
-        from ch07.files import new_folder
+        from ch07.lab.files import new_folder
 
         model, vectors = small_model()
         verdicts = (vectors[:, :1] > 0).astype("float32")
@@ -207,7 +196,7 @@ def forked(target: Callable, *arguments) -> multiprocessing.Process:
     return process
 
 
-def tell(**what) -> None:
+def report(**what) -> None:
     """Print a line."""
     print(json.dumps(what), flush=True)
 
@@ -222,7 +211,7 @@ def main(job, folder: Path) -> None:
     process = forked(job.run, undisturbed)
     process.join()
     span = time.perf_counter() - began
-    tell(kind="undisturbed", status=process.exitcode, end=job.end(undisturbed))
+    report(kind="undisturbed", status=process.exitcode, end=job.end(undisturbed))
     places = [folder / "0"]
     died = starts = 0
     while died < DEATHS:
@@ -234,16 +223,16 @@ def main(job, folder: Path) -> None:
         process.join()
         if process.exitcode:
             died += 1
-            tell(kind="death", status=process.exitcode, done=done(place), **job.found(place))
+            report(kind="death", status=process.exitcode, done=done(place), **job.found(place))
         elif not isinstance(job, Logging):
-            tell(kind="end", status=0, starts=starts, end=job.end(place))
+            report(kind="end", status=0, starts=starts, end=job.end(place))
         if not isinstance(job, Logging) and (process.exitcode == 0 or isinstance(job, Search)):
             starts = 0
             places.append(folder / str(len(places)))
     again = places[:-1] if isinstance(job, Search) else places[-1:]
     for process, place in [(forked(job.run, place), place) for place in again]:
         process.join()
-        tell(kind="end", status=process.exitcode, end=job.end(place), **job.found(place))
+        report(kind="end", status=process.exitcode, end=job.end(place), **job.found(place))
     if isinstance(job, Logging):
         (logs,) = (path for path in undisturbed.iterdir() if path.is_dir())
         logs.rename(places[-1] / "undisturbed")
@@ -251,7 +240,7 @@ def main(job, folder: Path) -> None:
         reader = forked(read_logs, places[-1], theirs)
         theirs.close()  # so that a reader that dies is an end to what is received
         while (line := ours.recv()) is not None:
-            tell(kind="logs", **line)
+            report(kind="logs", **line)
         reader.join()
 
 

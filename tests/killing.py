@@ -25,14 +25,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from ch07 import startup  # noqa: F401 -- before Keras, as in the scripts
+from ch07.backup import Backup
 
 # isort: split
 import keras
 import numpy as np
 import tensorflow as tf
-
-from ch07.backup import Backup
 
 EPOCHS, BATCHES = 3, 2
 NOT_PERMITTED = 77  # exit status: the tests are skipped
@@ -46,7 +44,7 @@ AT_A_CALL = signal.SIGTRAP | 0x80  # how PTRACE_O_TRACESYSGOOD marks a stop at a
 BACKUPS = {  # each writes below the current folder
     "keras": lambda: keras.callbacks.BackupAndRestore("backup"),
     "keras double": lambda: keras.callbacks.BackupAndRestore("backup", double_checkpoint=True),
-    "ours": lambda: Backup(Path("backup.npz")),
+    "ours": lambda: Backup("backup.npz"),
 }
 
 

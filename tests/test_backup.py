@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import pytest
 
-from ch07.backup import Backup, doomed
-from ch07.startup import UsageError
+from ch07.backup import Backup
+from ch07.lab.startup import UsageError
 
 KILLING = Path(__file__).resolve().parent / "killing.py"
 
@@ -85,6 +85,7 @@ def moments(tmp_path_factory):
     return records
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_as_if_nothing_had_happened(moments):
     hooks = {record["hook"] for record in moments["ours"]}
     assert len(moments["ours"]) > 30
@@ -99,6 +100,7 @@ def test_killed_at_any_moment_it_goes_on_as_if_nothing_had_happened(moments):
     assert again == {0, 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["keras", "keras double"])
 def test_why_not_the_callback_of_keras(moments, name):
     saving = [record for record in moments[name] if record["hook"] == "on_epoch_end"]
@@ -106,28 +108,6 @@ def test_why_not_the_callback_of_keras(moments, name):
     assert errors == {"", "OSError", "RuntimeError", "JSONDecodeError"}
     # New weights with an old epoch: that epoch is trained twice, and nobody is told.
     assert any(record["error"] == "" and not record["same"] for record in saving)
-
-
-def train(path, callback):
-    """What the process of the next test does."""
-    return fit(Backup(path), 3, callback)
-
-
-def test_a_process_that_is_killed_goes_on_in_another(path, capfd):
-    with doomed(train, path, epoch=2, batch=0) as kill:
-        losses = kill()
-    assert list(losses) == [0, 1]
-    resumed = train(path, keras.callbacks.Callback())
-    assert resumed.history.epoch == [2]
-    undisturbed = train(path.with_name("other.npz"), keras.callbacks.Callback())
-    assert same(resumed, undisturbed)
-    assert list(losses.values()) == undisturbed.history.history["loss"][:2]
-    assert capfd.readouterr() == ("", "")
-
-
-def test_a_process_that_never_gets_there_is_told_of(path):
-    with doomed(train, path, epoch=3, batch=0) as kill, pytest.raises(RuntimeError, match="ended"):
-        kill()
 
 
 # What a backup keeps
@@ -223,21 +203,34 @@ def damaged(content):
 def test_a_broken_backup_is_refused_or_harmless_and_left_as_it_is(path):
     fit(Backup(path), 1)
     whole = path.read_bytes()
-    _, values = Backup(path).read()
+    *_, values = Backup(path).read()
     refusals = []
     for damage, content in damaged(whole):
         path.write_bytes(content)
         try:
-            epochs, found = Backup(path).read()
+            epochs, over, found = Backup(path).read()
         except UsageError as error:
             refusals.append(str(error))
         else:  # what a ZIP has twice, or nobody reads, such as the hour of writing
             assert damage.startswith("bit"), damage
-            assert epochs == 1
+            assert (epochs, over) == (1, False)
             assert all(map(np.array_equal, found, values)), damage
         assert path.read_bytes() == content
     assert len(refusals) > 200
     assert all(str(path) in refusal and "\n" not in refusal for refusal in refusals)
+
+
+class Trap:
+    """What an unpickled file would do."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a backup was unpickled",)
+
+
+def test_a_pickled_backup_is_not_read(path):
+    np.savez(path, np.array([Trap()], dtype=object))
+    with pytest.raises(UsageError, match="cannot be read"):
+        Backup(path).restore(model())
 
 
 def test_a_broken_backup_ends_the_training_before_it_begins(path):
@@ -274,7 +267,65 @@ def test_a_full_disk_leaves_the_backup_before_it(path):
     assert fit(Backup(path), 2).history.epoch == [1]
 
 
-def test_a_folder_that_is_gone_is_an_error_of_the_disk(path):
+def test_a_folder_that_is_missing_is_made(path):
     shutil.rmtree(path.parent)
-    with pytest.raises(FileNotFoundError):
-        fit(Backup(path), 1)
+    fit(Backup(str(path.parent / "new" / "backup.npz")), 1)
+    assert (path.parent / "new" / "backup.npz").exists()
+
+
+def test_where_nothing_can_be_written_the_training_does_not_begin(path):
+    path.write_text("no folder", encoding="utf-8")
+    path.with_name("folder").mkdir()
+    for place in (path / "backup.npz", path.with_name("folder")):
+        with pytest.raises((OSError, UsageError)):
+            Backup(place).restore(model())
+
+
+def test_a_model_that_is_not_ready_is_refused(path):
+    stack = keras.Sequential([keras.layers.Dense(1)], name="stack")
+    with pytest.raises(ValueError, match="The model 'stack' has to be compiled, before the backup"):
+        Backup(path).restore(stack)
+    stack.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="has to be built: begin it with an Input, before the"):
+        Backup(path).restore(stack)
+
+
+# A training that is over
+
+
+def stopped_early(path, epochs=10, at=2):
+    """Train with EarlyStopping, which ends it behind epoch `at`; go on from the backup."""
+    losses = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(loss=float(abs(epoch + 1 - at)))
+    )
+    stopper = keras.callbacks.EarlyStopping("loss", patience=1, restore_best_weights=True)
+    saved = Backup(path)
+    keras.utils.set_random_seed(0)
+    made, vectors = model(), np.ones((8, 4), "float32")
+    made.fit(
+        vectors,
+        vectors[:, :1],
+        initial_epoch=saved.restore(made),
+        epochs=epochs,
+        verbose=0,
+        callbacks=[losses, stopper, saved],
+    )
+    return made
+
+
+def test_a_training_that_early_stopping_ended_is_over(path):
+    ended = stopped_early(path)
+    assert ended.history.epoch == [0, 1, 2]  # the best, and one without a gain
+    whole = path.read_bytes()
+    for epochs in (10, 20):
+        again = stopped_early(path, epochs)
+        assert again.history.epoch == []
+        assert same(again, ended)  # with the best weights, not the last ones
+        assert path.read_bytes() == whole
+    again.fit(np.ones((8, 4)), np.ones(8), epochs=2, verbose=0)  # `fit` itself begins as ever
+    assert again.history.epoch == [0, 1]
+
+
+def test_a_training_that_has_run_its_epochs_goes_on_when_they_grow(path):
+    fit(Backup(path), 2)
+    assert fit(Backup(path), 3).history.epoch == [2]

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 PROGRAM = ROOT / "tests" / "killed_at_random.py"
 SCRIPT = ROOT / "ch0701_functional_api.py"
-LESSONS = {"7.1.1": "sequential_and_functional", "7.1.5": "siamese_lstm"}
+LESSONS = ("sequential_and_functional", "siamese_lstm")
 BEGUN = (
     0.2  # seconds in which Python gets to the first line of a script, a slow machine allowed for
 )
@@ -41,6 +41,7 @@ def killed(job, folder):
     return lines
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_and_ends_as_if_nothing_had_happened(tmp_path):
     lines = killed("training", tmp_path)
     for line in lines["death"]:
@@ -52,11 +53,12 @@ def test_a_training_goes_on_and_ends_as_if_nothing_had_happened(tmp_path):
     assert max(line.get("starts", 0) for line in lines["end"]) > 2  # one died several times
 
 
+@pytest.mark.slow
 def test_a_search_keeps_what_is_finished_and_reaches_its_budget(tmp_path):
     lines = killed("search", tmp_path)
     ends = {line["place"]: line for line in lines["end"] if "place" in line}
     assert {line["end"] for line in lines["end"]} == {lines["undisturbed"][0]["end"]}
-    assert lines["undisturbed"][0]["end"] == "30 trials are finished, 0 run"
+    assert lines["undisturbed"][0]["end"] == "30 trials are finished"
     for line in lines["death"]:
         assert line["others"] == [], line
         assert line["kept"] - line["done"] in (0, 1), line
@@ -65,6 +67,7 @@ def test_a_search_keeps_what_is_finished_and_reaches_its_budget(tmp_path):
     assert len({line["kept"] for line in lines["death"]}) > 5  # at different moments
 
 
+@pytest.mark.slow
 def test_logs_of_a_killed_training_stay_readable_and_apart_from_the_next(tmp_path):
     lines = killed("logging", tmp_path)
     left = {}
@@ -93,7 +96,7 @@ def test_logs_of_a_killed_training_stay_readable_and_apart_from_the_next(tmp_pat
 
 def interrupted(seconds, output):
     """Run two lessons and send Ctrl-C after some seconds; gives status, stdout, stderr."""
-    command = [sys.executable, SCRIPT, *LESSONS, "--output", output]
+    command = [sys.executable, SCRIPT, *LESSONS, "--jobs", "1", "--output", output]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(command, stdout=out, stderr=err)
         try:
@@ -106,6 +109,7 @@ def interrupted(seconds, output):
         return process.returncode, out.read().decode(), err.read().decode()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console")
 def test_ctrl_c_at_random_moments_ends_with_130_and_keeps_what_is_finished(tmp_path):
     rng, statuses, phases = random.Random(0), [], set()
@@ -114,15 +118,15 @@ def test_ctrl_c_at_random_moments_ends_with_130_and_keeps_what_is_finished(tmp_p
         status, out, err = interrupted(BEGUN + 9 * (n + rng.random()) / 10, output)
         statuses.append(status)
         if status == 0:  # so fast a machine was done by then
-            assert (err, "2 lessons, 11 of 11 claims hold" in out) == ("", True)
+            assert err == ""
             continue
         assert status == 130, (n, err)
         assert err in ("", "Interrupted.\n"), n  # during the imports there is no summary to say it
-        titles = [number for number in LESSONS if f"\n{number} " in out]
+        begun = [lesson for lesson in LESSONS if f" {lesson}\n" in out]
         record = output / "my_figures" / SCRIPT.stem / "claims.json"
         finished = json.loads(record.read_bytes())["run"]["seconds"] if record.exists() else {}
-        assert list(finished) == [LESSONS[n] for n in titles[: len(finished)]]
-        assert f"{len(finished)} lessons" in out or err
+        assert list(finished) == begun[: len(finished)]
+        assert f"{len(finished)} lesson" in out or err
         assert not list(output.rglob("*.part"))
         phases.add((bool(err), len(finished)))
     assert statuses.count(130) >= 3
@@ -132,8 +136,18 @@ def test_ctrl_c_at_random_moments_ends_with_130_and_keeps_what_is_finished(tmp_p
 # What compiled code does that calls Python and goes on without looking whether that failed.
 SWALLOWED = "import signal\ntry: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: pass"
 MISUSED = "import ctypes\nctypes.pythonapi.PyList_Append(ctypes.py_object([]), None)"
+# What a program of the project does first.
+HEARD = "import time\nfrom ch07.lab import startup\nstartup.hear_interrupts()\n"
 
 
+def run(program):
+    """Run lines of Python to their end."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=100
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "printed"),
     [
@@ -145,21 +159,17 @@ MISUSED = "import ctypes\nctypes.pythonapi.PyList_Append(ctypes.py_object([]), N
     ],
 )
 def test_ctrl_c_outside_of_a_lesson_in_compiled_code_or_while_an_object_is_deleted(body, printed):
-    program = f"import ch07.startup, time\n{body}\nfor n in range(100): time.sleep(1)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=100
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (130, printed, "Interrupted.\n")
+    done = run(f"{HEARD}{body}\nfor n in range(100): time.sleep(1)")
+    assert (done.returncode, done.stdout) == (130, printed)
+    assert done.stderr.splitlines()[-1] == "Interrupted."
+    assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_other_errors_are_told_as_ever():
-    for body, told in (
+    for body, error in (
         ("1 / 0", "ZeroDivisionError"),
         (MISUSED, "SystemError"),
         ("class Dies:\n def __del__(self): 1 / 0\nDies()", "Exception ignored"),
     ):
-        program = f"import ch07.startup\n{body}"
-        done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT
-        )
-        assert told in done.stderr
+        assert error in run(f"{HEARD}{body}").stderr
