@@ -1,19 +1,20 @@
-"""The clinic of section 7.2.2: by which sign in its logs a sick training is known.
+"""The clinic of section 7.2.2: by which symptom in its logs a faulty training is known.
 
-A sign is where to look in TensorBoard, what is seen there, what follows from it, and the number
+A symptom is where to look in TensorBoard, what is seen there, what follows from it, and the number
 behind what is seen, which is read from the same event files.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ch07 import board
+from ch07.lab.language import tr
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,22 @@ class Logs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sign:
-    """The sign of one illness.
+class Symptom:
+    """By which a fault is known.
 
     Attributes:
         tab, tag: where to look in TensorBoard.
         see: what is seen there.
         conclude: what follows from it.
-        claim, unit: the number behind it, in words; column: the same in two short lines.
+        column: the number behind it, in two short lines.
         number: from the logs of a training to that number; NaN where there is none.
-        at_least, at_most: from where on it counts.
+        at_least, at_most: from where on it shows; one of them.
     """
 
     tab: str
     tag: str
     see: str
     conclude: str
-    claim: str
-    unit: str
     column: str
     number: Callable[[Logs], float]
     at_least: float | None = None
@@ -61,91 +60,101 @@ class Sign:
 
     @property
     def sentence(self) -> str:
-        """How to read it."""
-        return f"{self.tab}, {self.tag}: {self.see}. So {self.conclude}."
+        """How to read it, in the language of the run."""
+        how = tr("{}, {}: {}. So {}.")
+        return how.format(self.tab, self.tag, tr(self.see), tr(self.conclude))
 
-    def counts(self, value: float) -> bool:
-        """Whether a `value` of the number is the sign."""
-        low = -math.inf if self.at_least is None else self.at_least
-        high = math.inf if self.at_most is None else self.at_most
-        return bool(low <= value <= high)
+    @property
+    def healthy(self) -> str:
+        """The range of a healthy training."""
+        low = self.at_most is not None
+        text = tr("healthy: above {}") if low else tr("healthy: below {}")
+        return text.format(self.at_most if low else self.at_least)
+
+    def shows(self, value: float) -> bool:
+        """Whether a `value` of the number is the symptom; a NaN is not."""
+        return value >= self.at_least if self.at_most is None else value <= self.at_most
+
+
+def rise_of_the_loss(logs: Logs) -> float:
+    """The highest training loss over that of guessing, ln 2, in powers of ten."""
+    return float(np.log10(max(logs.train["epoch_loss"]) / np.log(2)))
 
 
 def share_outside(logs: Logs) -> float:
-    """The share of the last layer's outputs below 0 or above 1, after the last epoch."""
-    low, high, count = logs.histograms["activations/sentiment"][-1].T
-    middle = (low + high) / 2  # of the buckets: with a sigmoid, all of them lie between 0 and 1
-    return float(count[(middle < 0) | (middle > 1)].sum() / count.sum())
+    """The share of the last layer's outputs below 0 or above 1, in the epoch that has the most."""
+    shares = []
+    for low, high, count in (buckets.T for buckets in logs.histograms["activations/sentiment"]):
+        middle = (low + high) / 2  # of the buckets: with a sigmoid, all of them lie between 0 and 1
+        shares.append(count[(middle < 0) | (middle > 1)].sum() / count.sum())
+    return float(max(shares))
 
 
-def gradient_that_arrives(logs: Logs) -> float:
-    """The norm of the gradient at the first convolution over that at the last layer, at the end.
+def share_of_dead_units(logs: Logs) -> float:
+    """The share of the units of conv_1 that never fire: the median of the epochs."""
+    return float(np.median(logs.train["share_of_dead_units/conv_1"]))
 
-    Exactly 0 is no gradient that vanishes on its way: units are dead, or outputs are clipped.
+
+def gradient_gained(logs: Logs) -> float:
+    """The gradient of conv_1 over that of the last layer, in powers of ten: the median of epochs.
+
+    NaN without any gradient: that is none that vanishes on its way, but dead units.
     """
-    first, last = (logs.train[f"gradient_norm/{layer}"][-1] for layer in ("conv_1", "sentiment"))
-    return first / last if first and last else math.nan
+    first, last = (np.array(logs.train[f"gradient_norm/{at}"]) for at in ("conv_1", "sentiment"))
+    both = (first > 0) & (last > 0)
+    return float(np.median(np.log10(first[both] / last[both]))) if both.any() else math.nan
 
 
 def accuracy_lost(logs: Logs) -> float:
-    """The accuracy on the training reviews less that on the validation reviews, at the end."""
-    return logs.train["epoch_accuracy"][-1] - logs.validation["epoch_accuracy"][-1]
+    """The accuracy on the training reviews less that on the validation reviews: the median."""
+    lost = np.subtract(logs.train["epoch_accuracy"], logs.validation["epoch_accuracy"])
+    return float(np.median(lost))
 
 
-# By the patient. In the order in which to look: a loss that went through the roof leaves dead units
-# and any gradients behind, so where that is seen the other signs mean nothing.
-SIGNS = {
-    "rate_too_high": Sign(
+# By the fault. In the order in which to look: a loss that has exploded leaves dead units and any
+# gradients behind, so where that is seen the other symptoms mean nothing.
+SYMPTOMS = {
+    "rate_too_high": Symptom(
         tab="Scalars",
         tag="epoch_loss",
-        see="the train curve starts in the thousands, where a coin has 0.69",
+        see="the train curve starts above ten thousand, where guessing has 0.69",
         conclude="the first steps jumped too far: the learning rate is too high",
-        claim="Rate of 1: the loss has been at",
-        unit="nats",
-        column="highest\ntraining loss",
-        number=lambda logs: max(logs.train["epoch_loss"]),
-        at_least=20,
+        column="highest training loss\nover ln 2, powers of 10",
+        number=rise_of_the_loss,
+        at_least=3,
     ),
-    "no_sigmoid": Sign(
+    "no_sigmoid": Symptom(
         tab="Histograms",
         tag="activations/sentiment",
         see="the outputs leave the range from 0 to 1",
         conclude="they are no probabilities: the last layer lacks its sigmoid",
-        claim="No sigmoid: outputs below 0 or above 1",
-        unit="of the outputs",
         column="outputs below 0\nor above 1",
         number=share_outside,
-        at_least=0.5,
+        at_least=0.3,
     ),
-    "dead_relus": Sign(
+    "dead_relus": Symptom(
         tab="Scalars",
         tag="share_of_dead_units/conv_1",
         see="a flat line at 1",
         conclude="no unit of the layer fires on any review: its relus are dead",
-        claim="Bias of -1: units that never fire",
-        unit="of conv_1",
         column="units of conv_1\nthat never fire",
-        number=lambda logs: logs.train["share_of_dead_units/conv_1"][-1],
+        number=share_of_dead_units,
         at_least=0.5,
     ),
-    "vanishing": Sign(
+    "vanishing": Symptom(
         tab="Scalars",
         tag="gradient_norm",
-        see="conv_1 lies a hundredfold and more below sentiment",
+        see="conv_1 lies tenfold and more below sentiment",
         conclude="the gradient vanishes on its way to the first layers",
-        claim="Sigmoids: gradient that arrives",
-        unit="first/last",
-        column="gradient,\nfirst/last",
-        number=gradient_that_arrives,
-        at_most=0.01,
+        column="gradient, first/last\nlayer, powers of 10",
+        number=gradient_gained,
+        at_most=-1,
     ),
-    "overfitting": Sign(
+    "overfitting": Symptom(
         tab="Scalars",
         tag="epoch_accuracy",
         see="train reaches 1, validation stays far below it",
         conclude="the training reviews are learned by heart",
-        claim="32 reviews: accuracy lost on new ones",
-        unit="accuracy",
         column="accuracy, training\n- validation",
         number=accuracy_lost,
         at_least=0.2,
@@ -154,7 +163,7 @@ SIGNS = {
 
 
 def examine(log_dir: Path) -> dict[str, float]:
-    """The number of each sign, by illness, in the logs of one training.
+    """The number of each symptom, by fault, in the logs of one training.
 
     Raises:
         FileNotFoundError: there are no logs.
@@ -162,6 +171,23 @@ def examine(log_dir: Path) -> dict[str, float]:
     """
     logs = Logs.read(log_dir)
     try:
-        return {illness: sign.number(logs) for illness, sign in SIGNS.items()}
+        return {fault: symptom.number(logs) for fault, symptom in SYMPTOMS.items()}
     except KeyError as error:
         raise ValueError(f"The logs in '{log_dir}' have no {error}.") from None
+
+
+def misplaced(symptoms: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str]]:
+    """The run and the fault of each symptom that shows in another run, or not in its own.
+
+    symptoms: by the fault of the run, then by fault, as `examine` gives them. Where the rate is too
+    high, the other symptoms mean nothing, and do not count.
+    """
+    return [
+        (run, fault)
+        for run, found in symptoms.items()
+        for fault, value in found.items()
+        if SYMPTOMS[fault].shows(value) != (run == fault)
+        and (
+            fault == "rate_too_high" or not SYMPTOMS["rate_too_high"].shows(found["rate_too_high"])
+        )
+    ]

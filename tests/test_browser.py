@@ -5,18 +5,19 @@ import io
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from screens import CHROMIUM, DRIVER, Browser, until
 
-from ch07 import board, synthetic
-from ch07.screens import CHROMIUM, DRIVER, Browser, until
+from ch07 import board, data
 
 pytestmark = [
+    pytest.mark.slow,
     # Keras 3.15 turns its learning rate into an array in a way that NumPy 2 deprecates.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here"),
     pytest.mark.skipif(not DRIVER, reason="there is no chromedriver here"),
 ]
 
-KINDS = tuple(dict.fromkeys(synthetic.reviews(0, train=1, test=1).kinds))
+KINDS = tuple(dict.fromkeys(data.reviews(0, train=1, test=1).kinds))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def projector(browser):
     browser.open("projector")
     browser.wait_for("iframe")
     browser.enter_frames()
-    browser.wait_for_text("Points:", "Dimension:", "2000\n", "Total variance described")
+    browser.wait_for_text("Points:", "Dimension:", "1000\n", "Total variance described")
     return browser
 
 

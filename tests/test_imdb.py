@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from ch07 import imdb, startup
+from ch07.data import imdb
+from ch07.lab import startup
 
 WORDS = ["the", "bad", "great", "caf\u00e9", "\x08dull", "film"]  # of rank 1 to 6
 
@@ -57,7 +58,7 @@ def offline(tmp_path, monkeypatch):
 def test_reviews_come_in_the_form_of_the_synthetic_ones(cached):
     write_reviews(cached, ragged([1, 3], [1, 2, 6, 6, 6, 5], [4]))
     task = imdb.reviews(length=4, words=8)
-    train, test = task.train["review"], task.test["review"]
+    train, test = task.train, task.test
     assert train.dtype == "int32"
     # Keras reads them in an order of its own: a start (1), then ranks + 3, or 2 from number 8 on.
     assert sorted(train.tolist()) == [[0, 0, 1, 7], [0, 1, 4, 6], [2, 2, 2, 2]]
@@ -66,7 +67,7 @@ def test_reviews_come_in_the_form_of_the_synthetic_ones(cached):
     verdicts = {tuple(row): good for row, good in pairs}
     assert verdicts == {(0, 0, 1, 7): [1.0], (0, 1, 4, 6): [1.0], (2, 2, 2, 2): [0.0]}
     assert task.test_targets.shape == (2, 1)
-    assert task.ceiling == 1
+    assert task.best_possible == 1
 
 
 def test_words_are_printable_ascii_and_some_have_a_kind(cached):
@@ -81,8 +82,8 @@ def test_words_are_printable_ascii_and_some_have_a_kind(cached):
 def test_fewer_reviews_are_taken_where_fewer_are_asked_for(cached):
     write_reviews(cached, ragged([1, 3], [1, 2, 6], [4]))
     task = imdb.reviews(train=2, test=1, length=4, words=8)
-    assert (len(task.train["review"]), len(task.train_targets)) == (2, 2)
-    assert (len(task.test["review"]), len(task.test_targets)) == (1, 1)
+    assert (len(task.train), len(task.train_targets)) == (2, 2)
+    assert (len(task.test), len(task.test_targets)) == (1, 1)
 
 
 @pytest.mark.parametrize("cache", [None, b"half of a file"], ids=["no cache", "a broken file"])
@@ -93,7 +94,7 @@ def test_without_cache_and_network_one_sentence_says_so(offline, capfd, cache):
         imdb.reviews()
     text = str(refused.value)
     assert "Name or service not known" in text
-    assert text.endswith("leave out --imdb.")
+    assert text.endswith("into ~/.keras/datasets.")
     assert "\n" not in text
     assert "".join(capfd.readouterr()) == ""
     assert keras.config.is_interactive_logging_enabled()  # as it was

@@ -5,10 +5,14 @@ import struct
 import numpy as np
 import pytest
 
-from ch07 import board, figures
+from ch07 import board
+from ch07.plots.common import DPI
 
-# Keras 3.15 turns its learning rate into an array in a way that NumPy 2 deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    # Keras 3.15 turns its learning rate into an array in a way that NumPy 2 deprecates.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 LAYERS = ["embed", "conv_1", "conv_2", "sentiment"]
 WEIGHTS = [
@@ -71,21 +75,21 @@ def test_the_projector_has_vectors_metadata_colours_and_a_bookmark(tensorboard):
     run = f"{tensorboard.reviews}/train"
     assert run in tensorboard.json("data/plugin/projector/runs")
     (info,) = tensorboard.json("data/plugin/projector/info", run=run)["embeddings"]
-    assert info["tensorShape"] == [2000, 128]
+    assert info["tensorShape"] == [1000, 128]
     asked = {"run": run, "name": info["tensorName"]}
     tensor = tensorboard.get("data/plugin/projector/tensor", **asked)
-    assert np.frombuffer(tensor, "float32").reshape(2000, 128).std() > 0
+    assert np.frombuffer(tensor, "float32").reshape(1000, 128).std() > 0
     header, *rows = tensorboard.get("data/plugin/projector/metadata", **asked).splitlines()
     assert header == b"word\tkind"
     assert rows[1] == b"positive 0\tpositive"
-    assert len(rows) == 2000
+    assert len(rows) == 1000
     (state,) = tensorboard.json("data/plugin/projector/bookmarks", **asked)
     assert state["selectedColorOptionName"] == "kind"
-    assert len(state["projections"]) == 2000
+    assert len(state["projections"]) == 1000
     sprite = tensorboard.get("data/plugin/projector/sprite_image", **asked)
     width, height = struct.unpack(">2I", sprite[16:24])
     side, _ = info["sprite"]["singleImageDim"]
-    assert (width // side) * (height // side) >= 2000
+    assert (width // side) * (height // side) >= 1000
 
 
 def test_images_are_the_pictures(tensorboard):
@@ -95,7 +99,7 @@ def test_images_are_the_pictures(tensorboard):
     png = tensorboard.get(f"data/plugin/images/individualImage?{image['query']}")
     assert png.startswith(b"\x89PNG")
     width, height = struct.unpack(">2I", png[16:24])
-    assert width >= 7 * figures.DPI  # the narrowest picture of the house
+    assert width >= 7 * DPI  # the narrowest picture
     assert height > 0
 
 
