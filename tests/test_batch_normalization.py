@@ -1,108 +1,90 @@
-"""Section 7.3.1: batch normalization stands where the book puts it; by hand means by hand."""
+"""Section 7.3.1: batch normalization stands where the book puts it, and does what is said of it."""
 
 import keras
 import numpy as np
 import pytest
 
 import ch0703_ensembling as script
-from ch07 import normalization, probes, synthetic
+from ch07 import data, inspection
 
 
-def test_data_are_normalized_feature_by_feature():
-    data = np.random.default_rng(0).normal(5, 3, (200, 4)) * [1, 2, 3, 4]
-    told = script.normalize(data)
-    assert told.mean(axis=0) == pytest.approx(0, abs=1e-12)
-    assert told.std(axis=0) == pytest.approx(1)
-
-
-def test_the_convolution_is_the_books():
-    model = script.build_normalized_convolution()
-    assert [layer.name for layer in model.layers] == ["image", "conv", "normalization"]
-    _, conv, norm = model.layers
-    assert (conv.filters, conv.kernel_size) == (32, (3, 3))
-    assert (conv.activation, norm.axis) == (keras.activations.relu, -1)
+def test_the_layers_are_the_books():
+    conv = keras.layers.Conv2D(32, 3, activation="relu")
+    model = script.build_normalized(conv, (64, 64, 3))
+    assert [type(layer).__name__ for layer in model.layers[1:]] == ["Conv2D", "BatchNormalization"]
+    assert model.get_layer("normalization").axis == -1
     assert model.output_shape == (None, 62, 62, 32)
-    assert model.count_params() == 32 * (27 + 1) + 4 * 32
+    assert model.count_params() == 32 * (27 + 1) + 4 * 32  # statistics for channels, not for places
+    dense = script.build_normalized(keras.layers.Dense(32, activation="relu"), (16,))
+    assert dense.count_params() == 32 * (16 + 1) + 4 * 32
+    assert dense.get_layer("normalization").momentum == 0.99  # the default that the lesson names
 
 
-def test_the_dense_layer_is_the_books():
-    model = script.build_normalized_dense()
-    assert [layer.name for layer in model.layers] == ["features", "dense", "normalization"]
-    _, dense, norm = model.layers
-    assert (dense.units, dense.activation) == (32, keras.activations.relu)
-    assert norm.momentum == 0.99  # the default that the lesson speaks of
-    assert model.count_params() == 32 * (16 + 1) + 4 * 32
+def test_normalized_activations_have_mean_0_and_deviation_1():
+    model = script.build_normalized(keras.layers.Dense(32, activation="relu"), (16,))
+    outputs = model(data.clusters(0).train, training=True).numpy()
+    np.testing.assert_allclose(outputs.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(outputs.std(axis=0), 1, atol=0.02)
 
 
-@pytest.mark.parametrize("depth", [4, 24])
+def test_training_moves_the_averages_and_inference_uses_them():
+    rng, layer = np.random.default_rng(0), keras.layers.BatchNormalization(momentum=0.75)
+    layer.build((None, 3))
+    layer.gamma.assign([1.0, 2.0, 3.0])
+    layer.beta.assign([0.0, 1.0, -1.0])
+    mean, variance = np.zeros(3), np.ones(3)
+    for batch in rng.normal(2, 3, (5, 20, 3)).astype("float32"):
+        outputs = layer(batch, training=True).numpy()
+        normalized = (batch - batch.mean(axis=0)) / np.sqrt(batch.var(axis=0) + layer.epsilon)
+        np.testing.assert_allclose(outputs, [1, 2, 3] * normalized + [0, 1, -1], atol=2e-5)
+        mean = 0.75 * mean + 0.25 * batch.mean(axis=0)
+        variance = 0.75 * variance + 0.25 * batch.var(axis=0)
+    np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, variance, rtol=1e-5)
+    expected = [1, 2, 3] * (batch - mean) / np.sqrt(variance + layer.epsilon) + [0, 1, -1]
+    np.testing.assert_allclose(layer(batch, training=False), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_neighbours_in_the_batch_count_in_training_only():
+    model = script.build_normalized(keras.layers.Dense(32, activation="relu"), (16,))
+    points = np.random.default_rng(0).normal(size=(20, 16)).astype("float32")
+    other = np.concatenate([points[:1], points[10:]])
+    moved = {
+        training: np.abs(
+            model(points[:10], training=training)[0] - model(other, training=training)[0]
+        ).max()
+        for training in (False, True)
+    }
+    assert moved[False] < 1e-5
+    assert moved[True] > 0.01
+
+
+def test_the_momentum_is_no_part_of_what_is_trained():
+    clouds, trained = data.clusters(0, train=60, test=1), []
+    for momentum in (0.99, 0.9):
+        keras.utils.set_random_seed(0)
+        model = script.build_cloud_classifier(2, momentum=momentum)
+        model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy")
+        model.fit(clouds.train, clouds.train_targets, epochs=2, batch_size=20, verbose=0)
+        trained.append([weight.numpy() for weight in model.trainable_variables])
+        assert all(of.momentum == momentum for of in model.layers if hasattr(of, "moving_variance"))
+    for one, other in zip(*trained, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [4, 16])
 def test_the_classifiers_differ_in_their_normalizations_alone(depth):
-    plain, normalized = (script.build_cloud_classifier("arm", depth, kind) for kind in (0, 1))
+    plain, normalized = (
+        script.build_cloud_classifier(depth, normalized=of) for of in (False, True)
+    )
     dense = 16 * 32 + 32 + (depth - 1) * (32 * 32 + 32) + 32 * 8 + 8
     assert plain.count_params() == dense
     assert normalized.count_params() == dense + depth * 4 * 32
     for n in range(1, depth + 1):
-        assert isinstance(plain.get_layer(f"arm_block_{n}"), keras.layers.Dense)
-        assert isinstance(normalized.get_layer(f"arm_block_{n}"), keras.layers.BatchNormalization)
-    told = normalized(np.zeros((2, 16), "float32")).numpy()
-    assert told.shape == (2, 8)
-    assert told.sum(axis=1) == pytest.approx(1)
-
-
-def test_moving_averages_start_at_0_and_1_and_forget():
-    statistics = np.array([[[2.0], [3.0]], [[4.0], [5.0]]])  # (steps, mean and variance, units)
-    told = normalization.moving_averages(statistics, momentum=0.75)
-    np.testing.assert_allclose(told[:, 0, 0], [0.5, 0.75 * 0.5 + 0.25 * 4])
-    np.testing.assert_allclose(told[:, 1, 0], [1.5, 0.75 * 1.5 + 0.25 * 5])
-
-
-def test_what_is_normalized_by_hand_is_what_the_layer_gives():
-    layer = keras.layers.BatchNormalization()
-    layer.build((None, 3))
-    layer.set_weights(np.arange(1.0, 13.0).reshape(4, 3))
-    given = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
-    expected = normalization.normalized(given, layer)
-    assert normalization.difference(layer(given, training=False).numpy(), expected) < 1e-6
-
-
-def test_the_difference_is_a_share_of_the_largest():
-    assert normalization.difference(np.array([1.0, 5.0]), np.array([2.0, -4.0])) == 9 / 4
-
-
-def test_neighbours_count_in_training_only():
-    keras.utils.set_random_seed(0)
-    model = script.build_normalized_dense()
-    points = np.random.default_rng(0).normal(size=(20, 16)).astype("float32")
-    assert normalization.moved_by_neighbours(model, points, 10, training=False) == 0
-    assert normalization.moved_by_neighbours(model, points, 10, training=True) > 0.01
-
-
-def test_the_observer_sees_each_batch_and_leaves_the_averages_alone():
-    keras.utils.set_random_seed(0)
-    clouds = synthetic.clusters(0, train=60)
-    points, targets = clouds.train["features"], clouds.train_targets
-    model = script.build_cloud_classifier("arm", 2, momentum=0.5)
-    observer = normalization.Observer({"arm": model}, "block_1", points, targets, 20)
-    layer, rows = model.get_layer("arm_block_1"), points[20:40]
-    observer.on_train_batch_begin(1)
-    given = model.get_layer("arm_dense_1")(rows).numpy()
-    np.testing.assert_allclose(observer.statistics["arm"][0][0], given.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(observer.statistics["arm"][0][1], given.var(axis=0), rtol=1e-5)
-    model(rows, training=True)
-    observer.on_train_batch_end(1)
-    by_hand = normalization.moving_averages(np.array(observer.statistics["arm"]), 0.5)
-    np.testing.assert_allclose(observer.averages["arm"], by_hand, rtol=1e-5, atol=1e-6)
-
-    told = observer.by_hand("arm", 0.5)
-    np.testing.assert_array_equal(told.by_hand, by_hand)
-    np.testing.assert_array_equal(told.by_layer, observer.averages["arm"])
-    assert max(told.apart, told.at_inference) < 1e-5
-    assert min(told.plain, told.in_training) > 0.1
-    assert observer.by_hand("arm", 0.6).apart > 0.1
-
-    before = layer.moving_mean.numpy()
-    observer.on_epoch_end(0)
-    np.testing.assert_array_equal(layer.moving_mean, before)
-    assert len(observer.trained["arm"]) == len(observer.evaluated["arm"]) == 1
+        assert isinstance(plain.get_layer(f"block_{n}"), keras.layers.Dense)
+        assert isinstance(normalized.get_layer(f"block_{n}"), keras.layers.BatchNormalization)
+    outputs = normalized(np.zeros((2, 16), "float32")).numpy()
+    np.testing.assert_allclose(outputs.sum(axis=1), [1, 1], rtol=1e-5)
 
 
 def test_gradients_over_layers_are_those_of_a_chain_of_known_factors():
@@ -114,6 +96,6 @@ def test_gradients_over_layers_are_those_of_a_chain_of_known_factors():
         x = keras.layers.Dense(8, kernel_initializer=half, name=f"block_{n}")(x)
     model = keras.Model(point, keras.layers.Softmax()(x))
     points = np.random.default_rng(0).normal(size=(6, 8)).astype("float32")
-    names = [f"block_{n}" for n in range(3)]
-    told = probes.gradient_over_layers(model, names, points, np.eye(8, dtype="float32")[:6])
-    np.testing.assert_allclose(told, [0.25, 0.5, 1], rtol=1e-5)
+    names, targets = [f"block_{n}" for n in range(3)], np.eye(8, dtype="float32")[:6]
+    ratios = inspection.gradient_over_layers(model, names, points, targets)
+    np.testing.assert_allclose(ratios, [0.25, 0.5, 1], rtol=1e-5)

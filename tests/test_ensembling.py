@@ -1,192 +1,155 @@
-"""Section 7.3: the models are what the book means, and what is claimed of them holds."""
-
-import json
-from pathlib import Path
+"""Section 7.3.3: the models and the data are what is said of them, and averages count right."""
 
 import keras
-import matplotlib.image
 import numpy as np
 import pytest
 
 import ch0703_ensembling as script
-from ch07 import board, candidates, search, synthetic, training
+from ch07 import data, inspection
+from ch07.data import CUES, sequences
 
-ROOT = Path(__file__).resolve().parent.parent
-EVIDENCE = json.loads((ROOT / "ch07/evidence.json").read_text(encoding="utf-8"))[script.__name__]
-README, NOTES = (
-    " ".join((ROOT / name).read_text(encoding="utf-8").split())
-    for name in ("README.md", "ch07/README.md")
-)
+# The sequences and their cues
 
 
-# The search of the section
+@pytest.fixture(scope="module")
+def cues():
+    return data.cue_sequences(0)
 
 
-def test_the_documents_say_what_the_constants_are():
-    assert f"without it, {script.TRIALS}." in NOTES
-    assert f"noticed after {search.GRACE} seconds without a sign of life" in NOTES
-    assert f"replaced after {search.SHIFT} of them" in NOTES
-    (claim,) = [c for c in EVIDENCE["claims"] if c["claim"].startswith("24 normalized: it")]
-    assert claim["bound"]["at_least"] == 50  # "more than fiftyfold over 24 layers"
-    assert "more than fiftyfold over 24 layers" in README
+def test_sequences_have_their_parts_and_never_repeat(cues):
+    parts = cues.train, cues.validation, cues.test
+    targets = cues.train_targets, cues.validation_targets, cues.test_targets
+    assert [part.shape for part in parts] == [(2000, 24, 4), (2000, 24, 4), (8000, 24, 4)]
+    assert [target.shape for target in targets] == [(2000, 1), (2000, 1), (8000, 1)]
+    assert np.concatenate(targets).mean() == pytest.approx(0.5, abs=0.02)
+    assert len({row.tobytes() for part in parts for row in part}) == 12000
 
 
-@pytest.mark.parametrize("separable", [False, True])
-@pytest.mark.parametrize("normalize", [False, True])
-def test_a_candidate_is_what_its_hyperparameters_say(separable, normalize):
-    model = script.build_candidate(3, 16, 0.3, separable, normalize)
-    kinds = [type(layer) for layer in model.layers]
-    convolution = keras.layers.SeparableConv1D if separable else keras.layers.Conv1D
-    assert kinds.count(convolution) == 3
-    assert kinds.count(keras.layers.BatchNormalization) == 3 * normalize
-    (dropout,) = (layer for layer in model.layers if isinstance(layer, keras.layers.Dropout))
-    assert dropout.rate == 0.3
-    assert {layer.filters for layer in model.layers if type(layer) is convolution} == {16}
-    told = model(np.zeros((2, 24, 4))).numpy()
-    np.testing.assert_allclose(told.sum(axis=1), 1, rtol=1e-6)
+def read_cues(sequence, pattern):
+    """What the best reader of each cue says, (n, 4)."""
+    first, second, third, fourth = np.moveaxis(sequence, 2, 0)
+    motif = np.stack([np.correlate(row, [1, 1, -1, -1], "valid") for row in second])
+    strongest = np.take_along_axis(motif, np.abs(motif).argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.column_stack(
+        [
+            first @ pattern > 0,
+            strongest > 0,
+            np.sum(third[:, :12] * third[:, 12:], axis=1) > 0,
+            np.abs(fourth).mean(axis=1) > 0.73,
+        ]
+    )
 
 
-def test_gestures_have_three_sets_that_share_no_signal():
-    gestures = synthetic.gestures(0)
-    parts = [gestures.train, gestures.validation, gestures.test]
-    assert [part["signal"].shape for part in parts] == [(n, 24, 4) for n in (600, 300, 3000)]
-    assert gestures.validation_targets.shape == (300, 4)
-    seen = {row.tobytes() for part in parts for row in part["signal"]}
-    assert len(seen) == 3900
-    for targets in (gestures.train_targets, gestures.test_targets):
-        np.testing.assert_allclose(targets.mean(axis=0), 0.25, atol=0.06)
+def test_each_cue_tells_what_is_said_of_it_and_errs_on_its_own(cues):
+    signed = 2 * cues.train_targets[:, 0] - 1
+    pattern = np.sign(signed @ cues.train[..., 0])
+    right = read_cues(cues.test, pattern) == cues.test_targets
+    np.testing.assert_allclose(right.mean(axis=0), list(CUES.values()), atol=0.025)
+    assert np.abs(np.corrcoef(right.T) - np.eye(4)).max() < 0.05
 
 
-def test_the_ceiling_of_the_gestures_falls_with_the_noise_down_to_chance():
-    ceilings = [synthetic.gestures(0, noise=noise).ceiling for noise in (0.01, 0.7, 2.0, 100.0)]
-    assert ceilings[0] == 1
-    assert ceilings == sorted(ceilings, reverse=True)
-    assert abs(ceilings[-1] - 0.25) < 0.04
+def test_the_sum_of_a_channel_says_nothing(cues):
+    signed = 2 * cues.test_targets - 1
+    correlations = np.corrcoef(np.hstack([signed, cues.test.sum(axis=1)]).T)
+    assert np.abs(correlations[0, 1:]).max() < 0.05
 
 
-def test_which_gestures_occur_does_not_tell_in_which_order():
-    quiet = synthetic.gestures(0, noise=1e-6)
-    pair = quiet.train_targets.argmax(axis=1)
-    # What the sensors move in all, whenever they do: the same for both orders.
-    moved = np.square(quiet.train["signal"]).sum(axis=1)
-    np.testing.assert_allclose(moved[pair == 1].mean(0), moved[pair == 2].mean(0), rtol=0.1)
-    assert np.abs(moved[pair == 0].mean(0) - moved[pair == 3].mean(0)).max() > 1
+def test_the_best_possible_of_all_cues_is_that_of_a_vote():
+    best = sequences.best_cue_score
+    assert best([0.8]) == pytest.approx(0.8)
+    assert best([0.8, 0.8]) == pytest.approx(0.8)
+    assert best([0.8] * 3) == pytest.approx(0.8**3 + 3 * 0.8**2 * 0.2)
+    assert best([0.8, 0.5]) == pytest.approx(0.8)
 
 
-def test_the_validation_accuracy_of_an_epoch_is_what_keras_evaluates():
-    gestures = synthetic.gestures(0, train=100, test=10)
-    model = script.build_candidate(1, 8, 0.5, False, True)
-    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
-    held = gestures.validation["signal"], gestures.validation_targets
-    history = model.fit(
-        gestures.train["signal"], gestures.train_targets, epochs=2, verbose=0,
-        callbacks=[training.Accuracy(*held)],
-    ).history["val_accuracy"]  # fmt: skip
-    assert len(history) == 2
-    assert history[-1] == pytest.approx(model.evaluate(*held, verbose=0)[1], abs=1e-6)
+# The members
 
 
-# Random search
+def test_four_kinds_give_a_probability():
+    models = {kind: script.build_member(kind) for kind in script.KINDS}
+    assert {kind: model.count_params() for kind, model in models.items()} == {
+        "dense": 96 * 16 + 16 + 17,
+        "convolutional": 4 * 4 * 16 + 16 + 17,
+        "multiplicative": 48 * 16 + 16 + 17,
+        "bag": 4 * 16 + 16 + 17,
+    }
+    sequence = np.random.default_rng(0).normal(size=(5, 24, 4)).astype("float32")
+    for kind, model in models.items():
+        assert model.name == kind
+        outputs = model(sequence).numpy()
+        assert outputs.shape == (5, 1)
+        assert ((outputs > 0) & (outputs < 1)).all()
 
 
-def test_a_race_is_repeatable_and_its_curves_never_fall():
-    table = np.random.default_rng(0).random((5, 4))
-    learning, blind = search.race(table, ["a", "b"], trials=9, searches=3, seed=1)
-    for curves in (learning, blind):
-        assert curves.shape == (3, 9)
-        assert (np.diff(curves, axis=1) >= 0).all()
-        assert np.isin(curves, table).all()
-    again, _ = search.race(table, ["a", "b"], trials=9, searches=3, seed=1)
-    np.testing.assert_array_equal(learning, again)
-    other, _ = search.race(table, ["a", "b"], trials=9, searches=3, seed=2)
-    assert (other != learning).any()
+def test_each_kind_is_blind_to_something_of_its_own():
+    models, rng = (
+        {kind: script.build_member(kind) for kind in script.KINDS},
+        np.random.default_rng(0),
+    )
+    sequence = rng.normal(size=(50, 24, 4)).astype("float32")
+    permuted = sequence[:, rng.permutation(24)]
+    swapped = np.concatenate([sequence[:, 12:], sequence[:, :12]], axis=1)  # the halves
+    padded = np.zeros((50, 24, 4), "float32")
+    padded[:, 4:12] = sequence[:, :8]
+    shifted = np.roll(padded, 7, axis=1)  # all within zeros, at another place
+
+    def moved(kind, one, other):
+        return np.abs(models[kind](one).numpy() - models[kind](other).numpy()).max()
+
+    assert moved("bag", sequence, permuted) < 1e-6
+    assert moved("convolutional", padded, shifted) < 1e-6
+    assert moved("multiplicative", sequence, swapped) < 1e-6
+    assert moved("multiplicative", sequence, -sequence) < 1e-6
+    for kind in ("dense", "convolutional", "multiplicative"):
+        assert moved(kind, sequence, permuted) > 1e-3
+    assert moved("dense", padded, shifted) > 1e-3
 
 
-def test_where_there_is_nothing_to_learn_a_search_has_no_lead():
-    table = np.random.default_rng(0).random((15, 5, 5))  # no point says anything of the next
-    learning, blind = search.race(table, ["a", "b", "c"], trials=16, searches=40, seed=0)
-    lead = (learning - blind)[:, -1]
-    assert abs(lead.mean()) < 3 * lead.std() / 40**0.5
+# Their averages
 
 
-def test_the_grid_of_candidates_has_every_combination():
-    widths, scales = [2, 4], [0.1, 10.0]
-    model = candidates.build(widths, scales, features=3, classes=4)
-    assert model.output_shape == (None, 2, 4)
-    hidden, factors = model.get_layer("hidden"), model.get_layer("width").scale
-    assert hidden.kernel.shape == (3, 2, 4)
-    np.testing.assert_allclose(factors[0], [0.1 / 2**0.5] * 2 + [0, 0], rtol=1e-6)
-    np.testing.assert_allclose(factors[1], [10 / 2] * 4, rtol=1e-6)
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_an_average_is_a_functional_model_too(tmp_path):
+    members = [script.build_member(kind) for kind in script.KINDS]
+    sequence = keras.Input((24, 4), name="sequence")
+    average = keras.layers.Average()([member(sequence) for member in members])
+    ensemble = keras.Model(sequence, average)
+    sample = np.random.default_rng(0).normal(size=(20, 24, 4)).astype("float32")
+    preds_a, preds_b, preds_c, preds_d = [member(sample).numpy() for member in members]
+    final_preds = 0.25 * (preds_a + preds_b + preds_c + preds_d)
+    np.testing.assert_allclose(ensemble(sample), final_preds, atol=1e-6)
+    assert ensemble.count_params() == sum(member.count_params() for member in members)
+    ensemble.save(tmp_path / "ensemble.keras")
+    reloaded = keras.saving.load_model(tmp_path / "ensemble.keras")
+    np.testing.assert_allclose(reloaded(sample), ensemble(sample), atol=1e-6)
 
 
-# The small Xception
+TARGETS = np.array([[1], [1], [0], [0]])
 
 
-@pytest.mark.parametrize("without", [None, "residual", "normalize", "separable"])
-def test_the_small_xception_lacks_what_is_taken_out_and_nothing_else(without):
-    filters = 15 if without == "separable" else 36
-    options = {} if without is None else {without: False}
-    model = script.build_small_xception("model", filters, **options)
-    kinds = [type(layer) for layer in model.layers]
-    assert kinds.count(keras.layers.Add) == (0 if without == "residual" else 4)
-    assert kinds.count(keras.layers.BatchNormalization) == (0 if without == "normalize" else 9)
-    assert kinds.count(keras.layers.SeparableConv2D) == (0 if without == "separable" else 8)
-    assert kinds.count(keras.layers.Conv2D) == (9 if without == "separable" else 1)
-    biases = {layer.use_bias for layer in model.layers if hasattr(layer, "filters")}
-    assert biases == {without == "normalize"}
-    assert abs(model.count_params() / 17144 - 1) < 0.06
-    assert model(np.zeros((2, 12, 12, 8))).shape == (2, 8)
+def test_weights_are_learned_for_those_who_know_something():
+    rng = np.random.default_rng(0)
+    targets = rng.integers(2, size=(500, 1))
+    good = np.clip(targets + rng.normal(0, 0.4, (500, 2)), 0, 1)
+    misled = rng.integers(2, size=(500, 1))
+    predicted = np.hstack([good, misled])
+    weights = inspection.learned_weights(predicted, targets, seed=0)
+    assert weights.shape == (3,)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[2] < 0.15
+    np.testing.assert_array_equal(weights, inspection.learned_weights(predicted, targets, seed=0))
 
 
-def test_a_shortcut_carries_the_image_around_its_block():
-    for residual in (True, False):
-        model = script.build_small_xception("model", residual=residual)
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.SeparableConv2D):
-                layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
-        images = np.random.default_rng(0).standard_normal((9, 12, 12, 8)).astype("float32")
-        spread = np.ptp(model(images).numpy(), axis=0).max()
-        assert (spread > 1e-3) == residual
+def test_correlations_of_errors():
+    one, opposite, crossed = [0.1, 0.2, 0.3, 0.4], [0.9, 0.8, 0.7, 0.6], [0.1, 0.9, 0.9, 0.1]
+    predicted = np.column_stack([one, one, opposite, crossed])
+    correlations = inspection.error_correlations(predicted, TARGETS)
+    expected = [[1, 1, -1, 0], [1, 1, -1, 0], [-1, -1, 1, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(correlations, expected, atol=1e-12)
+    assert inspection.diversity(predicted, TARGETS, (0, 1, 2, 3))[0] == pytest.approx(-1 / 6)
 
 
-# The whole section, run once
-
-
-def test_the_console_is_clean(ensembling):
-    assert ensembling.process.stderr == b""
-    out = ensembling.process.stdout
-    assert out.isascii()
-    assert b"Warning" not in out
-    assert b"Traceback" not in out
-    assert ensembling.process.returncode == 0
-
-
-def test_every_claim_holds(ensembling):
-    claims = ensembling.record["claims"]
-    assert [claim["claim"] for claim in claims if not claim["holds"]] == []
-    assert len(claims) == len(EVIDENCE["claims"])
-
-
-@pytest.mark.parametrize("row", EVIDENCE["claims"], ids=lambda row: row["claim"])
-def test_every_claim_of_the_evidence_is_made_and_keeps_its_bound(ensembling, row):
-    (claim,) = [c for c in ensembling.record["claims"] if c["claim"] == row["claim"]]
-    assert claim["bound"] == row["bound"]
-    assert claim["holds"]
-    assert row["held"] == row["of"] >= 10
-
-
-def test_every_lesson_has_a_picture_that_can_be_read(ensembling):
-    for lesson in script.section.lessons:
-        picture = matplotlib.image.imread(ensembling.folder / f"{lesson.name}.png")
-        assert picture.shape[1] >= 800
-        assert picture[..., :3].std() > 0.05
-
-
-def test_every_trial_of_the_search_is_logged_with_its_hyperparameters(ensembling):
-    (log_dir,) = (ensembling.output / "my_log_dir").glob("*-search")
-    logs = sorted(log_dir.iterdir())
-    assert len(logs) == script.TRIALS
-    for log in logs:
-        assert board.logged(log, "hparams")
-        assert board.scalars(log / "train")["epoch_loss"]
-        assert 0 <= board.scalars(log / "validation")["epoch_accuracy"][-1] <= 1
+def test_what_an_average_gains_on_its_members_in_the_mean():
+    predicted = np.array([[0.9, 0.3, 0.6], [0.8, 0.2, 0.4], [0.2, 0.7, 0.1], [0.6, 0.9, 0.6]])
+    # Alone: right on 3, 0 and 2 of 4. Of the first and the third: 0.75, 0.6, 0.15, 0.6: 3 of 4.
+    assert inspection.diversity(predicted, TARGETS, (0, 2))[1] == pytest.approx(3 / 4 - 5 / 8)
