@@ -1,95 +1,207 @@
-"""Evidence is gathered faithfully: medians, ranges, and how often a claim held."""
+"""Evidence is gathered faithfully: on fresh seeds, of what has changed, and nothing is lost."""
+
+import csv
+import json
+import os
+import signal
+import textwrap
+import threading
 
 import pytest
 
-from ch07 import evidence
+from tools import dependencies, evidence
+
+FAKE = '''
+"""A script that runs at once; its claim holds with seeds below 1002."""
+import json, os, pathlib, sys, time
+from ch07.helper import measure
+
+LIMIT = 1002
+OTHER = 7
 
 
-def record(seed, value, holds=True, sentence="A sentence"):
-    claim = {
-        "section": "7.1.1",
-        "lesson": "lesson",
-        "claim": sentence,
-        "value": value,
-        "unit": "accuracy",
-        "compared_with": {"chance": value / 2},
-        "bound": {"at_least": 0.5, "at_most": None},
-        "timed": False,
-        "holds": holds,
-        "seconds": 1.0 + seed,
-    }
-    run = {
-        "seed": seed,
-        "started": "2026-01-02T03:04:05+0000",
-        "python": "3.11.7",
-        "machine": "Linux x86_64, 2 cores",
-        "packages": {"keras": "3.15.1"},
-        "seconds": {"lesson": 1.0 + seed},
-    }
-    processes = {"import keras": 0.5, "program": 1.5 + seed}
-    return {"run": run, "claims": [claim], "processes": processes}
+def build_model():
+    """A builder."""
+    return LIMIT
 
 
-def test_records_become_medians_ranges_and_counts():
-    gathered = evidence.gather([record(0, 0.9), record(1, 0.4, False), record(2, 0.7)])
-    assert gathered["seeds"] == [0, 1, 2]
-    assert gathered["seconds"] == {"lesson": {"median": 2.0, "low": 1.0, "high": 3.0}}
-    assert gathered["imports"]["lesson"] == {"median": 4.0, "low": 2.0, "high": 6.0}
-    assert gathered["imports"][""] == {"median": 5.0, "low": 3.0, "high": 7.0}
-    claim = gathered["claims"][0]
-    assert (claim["median"], claim["low"], claim["high"]) == (0.7, 0.4, 0.9)
-    assert (claim["held"], claim["of"]) == (2, 3)
-    assert claim["compared_with"]["chance"] == {"median": 0.35, "low": 0.2, "high": 0.45}
+if section.lesson("7.9.1", "first"):
+    section.claim("It is small", measure(build_model()), at_most=0)
+    section.picture("nothing")
+
+if section.lesson("7.9.2", "second"):
+    section.claim("It is one", OTHER)
+
+*lessons, _, seed, _, output, _, _ = sys.argv[1:]
+seed = int(seed)
+if seed == 1003:
+    sys.exit("broken")
+if seed == 1004:
+    time.sleep(60)
 
 
-def test_runs_that_claim_different_things_are_refused():
-    with pytest.raises(ValueError, match="Not every seed makes the claim"):
-        evidence.gather([record(0, 0.9), record(1, 0.9, sentence="Another sentence")])
+def claim(lesson):
+    return dict(
+        section="7.9.1", lesson=lesson, claim="It is small", value=float(seed), unit="things",
+        compared_with={"half of it": seed / 2}, bound=dict(at_least=None, at_most=1001.5),
+        timed=False, holds=seed < LIMIT,
+    )
+
+
+folder = pathlib.Path(output, "my_figures", "ch0799_fake")
+folder.mkdir(parents=True)
+run = dict(seed=seed, seconds=dict.fromkeys(lessons, 3.0), took={"import keras": 2.0})
+record = dict(run=run, claims=[claim(name) for name in lessons])
+(folder / "claims.json").write_text(json.dumps(record), encoding="utf-8")
+sys.exit(int(seed >= LIMIT))
+'''
+HELPER = '''
+from ch07.plots import draw
+
+FACTOR = 2
+
+
+def measure(value):
+    """What it is."""
+    draw(value)
+    return FACTOR * value
+
+
+def another(value):
+    return value
+'''
+SETTINGS = "def settle():\n    return 1\n"
 
 
 @pytest.fixture
-def counted(monkeypatch):
-    """Runs that end at once, and which they were."""
-    ran = []
-
-    def run(program, seed, output):
-        ran.append((program, seed))
-        return record(seed, 0.9)
-
-    monkeypatch.setattr(evidence, "run_program", run)
-    return ran
-
-
-def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path, counted, capsys):
-    program = evidence.PROGRAMS[0]
-    evidence.collect([program], [0, 1], tmp_path)
-    found = evidence.collect([program], [0, 1, 2], tmp_path, workers=2)
-    assert sorted(counted) == [(program, seed) for seed in (0, 1, 2)]
-    assert found[program]["seeds"] == [0, 1, 2]
-    assert "[  3 of 3]" in capsys.readouterr().out
-
-
-def test_what_has_changed_since_is_run_again(tmp_path, counted, monkeypatch):
-    program = evidence.PROGRAMS[0]
-    evidence.recorded(program, 0, tmp_path)
-    evidence.recorded(program, 0, tmp_path)
-    assert len(counted) == 1
-    evidence.recorded(program, 0, tmp_path, fresh=True)
-    assert len(counted) == 2
-    monkeypatch.setattr(evidence, "fingerprint", lambda program: "another")
-    evidence.recorded(program, 0, tmp_path)
-    assert len(counted) == 3
+def project(tmp_path, monkeypatch):
+    """A project with one script, and where its evidence goes."""
+    for name, text in {
+        "ch0799_fake.py": FAKE,
+        "ch07/__init__.py": "",
+        "ch07/helper.py": HELPER,
+        "ch07/plots.py": "def draw(value):\n    pass\n",
+        "ch07/lab/startup.py": SETTINGS,
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    # The script is a program and a source of lessons, of which only the latter names `section`.
+    program = FAKE.replace('if section.lesson("7.9.1", "first")', "if False", 1)
+    program = program.replace('if section.lesson("7.9.2", "second")', "if False", 1)
+    monkeypatch.setattr(evidence, "program", lambda script: ["-c", program])
+    for module in (dependencies, evidence):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(evidence, "SCRIPTS", ["ch0799_fake"])
+    monkeypatch.setattr(evidence, "EXERCISES", [])
+    monkeypatch.setattr(evidence, "KEPT", tmp_path / "kept")
+    for name in ("EVIDENCE", "SECONDS", "ROUNDS"):
+        monkeypatch.setattr(evidence, name, tmp_path / f"{name.lower()}.csv")
+    return tmp_path
 
 
-def test_the_fingerprint_knows_the_source_and_not_the_other_scripts(monkeypatch, tmp_path):
-    prints = {evidence.fingerprint(program) for program in evidence.PROGRAMS}
-    assert len(prints) == len(evidence.PROGRAMS)
-    before = evidence.fingerprint(evidence.PROGRAMS[0])
-    monkeypatch.setattr(evidence.metadata, "version", lambda name: "0")
-    assert evidence.fingerprint(evidence.PROGRAMS[0]) != before
+def rows(path) -> list[dict]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("wrong", [["--seeds", "0"], ["--workers", "5"], ["--first", "-1"], ["x"]])
+def test_seeds_take_turns_among_the_profiles():
+    profiles = [evidence.profile_of(seed) for seed in range(1000, 1012)]
+    assert {name: profiles.count(name) for name in evidence.PROFILES} == dict.fromkeys(profiles, 4)
+
+
+def test_runs_become_medians_ranges_counts_and_a_line_of_each_round(project):
+    runs = evidence.plan("ch0799_fake", 3, 1000)
+    assert [(run.seed, run.lessons) for run in runs] == [
+        (seed, ["first", "second"]) for seed in (1000, 1001, 1002)
+    ]
+    assert evidence.gather(runs, 2, 1)
+    (first, _) = evidence.write(["ch0799_fake"])
+    assert first == rows(project / "evidence.csv")[0] | {"runs": 3, "held": 2}
+    assert (first["low"], first["median"], first["high"]) == ("1000", "1001", "1002")
+    assert first["compared_with"] == "half of it 500.5"
+    assert (first["at_least"], first["at_most"]) == ("", "1001.5")
+    assert evidence.room(first) == pytest.approx(-0.25)
+    seconds = rows(project / "seconds.csv")
+    assert [(row["lesson"], row["runs"]) for row in seconds] == [("first", "3"), ("second", "3")]
+    assert (seconds[0]["seconds"], seconds[0]["imports"]) == ("3.0", "1.50")
+    lines = {row["seed"]: row for row in rows(project / "rounds.csv")}
+    assert lines["1000"]["profile"] == evidence.profile_of(1000)
+    assert (lines["1001"]["claims"], lines["1001"]["held"], lines["1001"]["failed"]) == (
+        "2",
+    ) * 2 + ("",)
+    assert "first: It is small: 1,002 (at most 1,001.500)" in lines["1002"]["failed"]
+
+
+def test_what_is_known_is_not_run_again_and_no_seed_is_looked_at_twice(project):
+    evidence.gather(evidence.plan("ch0799_fake", 2, 1000), 1, 1)
+    assert evidence.plan("ch0799_fake", 2, 1000) == []
+    helper = project / "ch07" / "helper.py"
+    helper.write_text(HELPER.replace("FACTOR = 2", "FACTOR = 3"), encoding="utf-8")
+    assert [(run.seed, run.lessons) for run in evidence.plan("ch0799_fake", 2, 1000)] == [
+        (1002, ["first"]),
+        (1003, ["first"]),
+    ]
+    helper.write_text(HELPER, encoding="utf-8")
+    (run,) = evidence.plan("ch0799_fake", 3, 1000)
+    assert (run.seed, run.lessons) == (1002, ["first", "second"])
+    assert [run.seed for run in evidence.plan("ch0799_fake", 2, 1000, whole=True)] == [1002, 1003]
+
+
+def test_tables_that_were_made_elsewhere_are_kept_while_they_are_of_this_code(project):
+    evidence.gather(evidence.plan("ch0799_fake", 2, 1000), 1, 1)
+    evidence.write(["ch0799_fake"])
+    before = (project / "evidence.csv").read_bytes()
+    for path in (project / "kept").rglob("*.json"):
+        path.unlink()
+    assert evidence.plan("ch0799_fake", 2, 1000) == []
+    evidence.write(["ch0799_fake"])
+    assert (project / "evidence.csv").read_bytes() == before
+
+
+def test_a_program_that_fails_is_reported_and_the_others_run(project, capsys):
+    runs = [evidence.Run("ch0799_fake", seed, ["first"]) for seed in (1003, 1000)]
+    assert evidence.gather(runs, 1, 1)
+    broken, sound = rows(project / "rounds.csv")
+    assert broken["failed"] == "ended with 1: broken"
+    assert (broken["claims"], sound["held"]) == ("0", "1")
+    assert "ended with 1: broken" in capsys.readouterr().out
+    assert evidence.write(["ch0799_fake"])[0]["runs"] == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to whole consoles only")
+def test_ctrl_c_ends_the_runs_and_keeps_those_that_are_done(project, monkeypatch):
+    runs = [evidence.Run("ch0799_fake", seed, ["first"]) for seed in (1000, 1004, 1001)]
+    # With 1004 the script sleeps until something interrupts it.
+    main = threading.main_thread().ident
+    timer = threading.Timer(1, lambda: signal.pthread_kill(main, signal.SIGINT))
+    kept = evidence.keep
+    monkeypatch.setattr(evidence, "keep", lambda run, number: (kept(run, number), timer.start()))
+    assert not evidence.gather(runs, 1, 1)
+    assert [row["seed"] for row in rows(project / "rounds.csv")] == ["1000"]
+
+
+def test_sources_that_change_during_a_run_make_it_no_record(project, monkeypatch):
+    keys = iter([{"first": "before"}, {"first": "after"}])
+    monkeypatch.setattr(dependencies, "keys", lambda script: next(keys))
+    run = evidence.Runner().run(evidence.Run("ch0799_fake", 1000, ["first"]))
+    assert run.error == "the sources changed during the run"
+    assert not run.record
+
+
+def test_runs_that_claim_different_things_are_refused():
+    claim = {
+        **{"section": "7.9.1", "lesson": "first", "claim": "a", "value": 1.0, "unit": ""},
+        **{"compared_with": {}, "bound": {"at_least": 0, "at_most": None}, "timed": False},
+    }
+    records = [{"claims": [claim]}, {"claims": [claim | {"claim": "b"}]}]
+    with pytest.raises(ValueError, match="Not every run of first makes the claim 'a'"):
+        evidence.claim_rows("ch0799_fake", "first", records)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--seeds", "0"], ["--workers", "5"], ["--first", "999"], ["no_script"]]
+)
 def test_a_wrong_argument_ends_with_2(wrong, capsys):
     with pytest.raises(SystemExit) as ended:
         evidence.main(wrong)
@@ -97,23 +209,102 @@ def test_a_wrong_argument_ends_with_2(wrong, capsys):
     assert capsys.readouterr().err
 
 
-def test_a_script_that_ends_early_is_reported_with_what_it_said(tmp_path, monkeypatch):
-    (tmp_path / "ch0799_broken.py").write_text("raise SystemExit('no')\n", encoding="utf-8")
-    monkeypatch.setattr(evidence, "ROOT", tmp_path)
-    # 1 is the status of a claim that does not hold, but then there is a record.
-    with pytest.raises(RuntimeError, match="ch0799_broken --seed 0"):
-        evidence.run_program("ch0799_broken", 0, tmp_path)
+# Keys
 
 
-def test_a_script_that_breaks_after_some_lessons_is_no_result(tmp_path, monkeypatch):
-    (tmp_path / "ch0799_broken.py").write_text(
-        "import pathlib, sys\n"
-        "folder = pathlib.Path(sys.argv[4], 'my_figures', 'ch0799_broken')\n"
-        "folder.mkdir(parents=True)\n"
-        "(folder / 'claims.json').write_text('{}', encoding='utf-8')\n"
-        "raise ValueError('the second lesson')\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setattr(evidence, "ROOT", tmp_path)
-    with pytest.raises(RuntimeError, match="the second lesson"):
-        evidence.run_program("ch0799_broken", 0, tmp_path / "output")
+@pytest.mark.parametrize(
+    ("file", "before", "after", "changed"),
+    [
+        ("ch07/helper.py", "return FACTOR * value", "return value", {"first"}),
+        ("ch07/helper.py", "FACTOR = 2", "FACTOR = 3", {"first"}),
+        ("ch07/helper.py", "    return value", "    return None", set()),  # of another function
+        ("ch07/helper.py", '"""What it is."""', '"""What else."""', set()),
+        ("ch07/plots.py", "pass", "return value", set()),
+        ("ch07/lab/startup.py", "return 1", "return 2", {"first", "second"}),
+        ("ch0799_fake.py", "    return LIMIT", "    # why\n    return LIMIT", set()),
+        ("ch0799_fake.py", "LIMIT = 1002", "LIMIT = 1003", {"first"}),
+        ("ch0799_fake.py", 'section.picture("nothing")', 'section.picture("all")', set()),
+        ("ch0799_fake.py", "at_most=0", "at_most=1", {"first"}),
+        ("ch0799_fake.py", "OTHER = 7", "OTHER = 8", {"second"}),
+    ],
+)
+def test_a_key_changes_with_what_the_numbers_depend_on(project, file, before, after, changed):
+    keys = dependencies.keys("ch0799_fake")
+    path = project / file
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), encoding="utf-8")
+    now = dependencies.keys("ch0799_fake")
+    assert {name for name in keys if keys[name] != now[name]} == changed
+
+
+def test_a_key_changes_with_a_package(project, monkeypatch):
+    keys = dependencies.keys("ch0799_fake")
+    monkeypatch.setattr(dependencies.metadata, "version", lambda name: "0")
+    now = dependencies.keys("ch0799_fake")
+    for name, key in keys.items():
+        code, _, packages = key.partition("-")
+        assert now[name].partition("-")[0] == code
+        assert now[name].partition("-")[2] != packages
+
+
+def test_names_are_followed_through_packages_and_modules(project):
+    (project / "ch07" / "data").mkdir()
+    files = {
+        "ch07/data/__init__.py": "from ch07.data.text import posts\n",
+        "ch07/data/text.py": "def posts(seed):\n    return 'posts made of words'\n",
+        "ch0799_fake.py": textwrap.dedent(
+            """
+            from ch07 import data
+            from ch07.data import text as words
+
+            if section.lesson("7.9.1", "by_package"):
+                data.posts(0).train
+
+            if section.lesson("7.9.1", "by_module"):
+                words.posts(1)
+            """
+        ),
+    }
+    for name, text in files.items():
+        (project / name).write_text(text, encoding="utf-8")
+    sources = dependencies.Sources()
+    for node in sources.module("ch0799_fake").tree.body[2:]:
+        assert any("made of words" in text for text in sources.texts("ch0799_fake", node))
+
+
+# The evidence itself
+
+
+def test_every_line_of_the_evidence_belongs_to_a_lesson_that_there_is():
+    known = {(row["script"], row["lesson"]) for row in evidence.rows_of(evidence.SECONDS)}
+    assert known
+    there = {
+        (script, lesson)
+        for script in (*evidence.SCRIPTS, *evidence.EXERCISES)
+        for lesson in dependencies.keys(script)
+    }
+    assert known <= there
+    assert {(row["script"], row["lesson"]) for row in evidence.rows_of(evidence.EVIDENCE)} <= known
+
+
+def test_every_round_had_seeds_of_its_own():
+    seen = set()
+    for row in evidence.rows_of(evidence.ROUNDS):
+        assert int(row["seed"]) >= evidence.FIRST
+        assert row["profile"] == evidence.profile_of(int(row["seed"]))
+        for lesson in row["lessons"].split():
+            assert (lesson, row["seed"]) not in seen
+            seen.add((lesson, row["seed"]))
+    assert seen
+
+
+def test_claims_hold_on_fresh_seeds():
+    for row in evidence.rows_of(evidence.EVIDENCE):
+        assert int(row["held"]) > 0.95 * int(row["runs"]), row["claim"]
+
+
+def test_the_kept_records_are_json(project):
+    evidence.gather(evidence.plan("ch0799_fake", 1, 1000), 1, 1)
+    (path,) = (project / "kept").rglob("*.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["keys"].keys() == {"first", "second"}

@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-import matrix
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from ch07 import documents
+from ch07.lab.startup import ROOT
+from tools import documents, matrix
 
-REQUIREMENTS = (documents.ROOT / "requirements.txt").read_text(encoding="utf-8")
+REQUIREMENTS = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 BOUNDS = {
     requirement.name: requirement.specifier
     for requirement in (
@@ -44,7 +44,7 @@ def test_pythons_that_are_given_come_before_those_on_the_path(monkeypatch):
 
 
 def test_the_record_of_the_matrix_is_whole_and_nothing_failed():
-    record = documents.read(documents.MATRIX)
+    record = documents.parsed(documents.MATRIX)
     assert [*record] == [f"{m}-{packages}" for m in matrix.MINORS for packages in matrix.PACKAGES]
     for name, row in record.items():
         assert name == f"{row['python']}-{row['packages']}"

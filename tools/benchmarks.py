@@ -1,0 +1,249 @@
+"""How close the scripts come to what the machine can do: ``python -m tools.benchmarks``.
+
+Each script beside ``python -c "import keras"``, with the peak of its memory; and the main model of
+each lesson, the first that it trains with `fit`, beside a bare loop: a `tf.function` with the steps
+of an epoch and nothing else. Everything is repeated in turn. Writes benchmarks.json and the tables
+of the documents; it takes some twenty minutes, in which the machine should do nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from inspect import signature
+from pathlib import Path
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ch07.lab import claims, lessons
+from ch07.lab.files import write_aside
+from ch07.lab.startup import ROOT
+from tools import documents
+
+REPETITIONS = 3  # of everything; jobs that are compared take turns
+LONG_ENOUGH = 0.2  # seconds of a repetition: shorter ones measure the clock and the scheduler
+MOST_EPOCHS = 10  # of a repetition: where an epoch is short, fit takes ten times as long for it
+
+
+def in_turn(jobs: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """What each job returns, `REPETITIONS` times, one after the other in turn.
+
+    A machine that gets slower or busier meanwhile does so for all of them; every other round goes
+    backwards, so that none is always the first.
+    """
+    found: dict[str, list[float]] = {name: [] for name in jobs}
+    for repetition in range(REPETITIONS):
+        for name in list(jobs)[:: -1 if repetition % 2 else 1]:
+            found[name].append(jobs[name]())
+    return found
+
+
+def spread(over: Sequence[float], under: Sequence[float] | None = None) -> dict[str, float]:
+    """The median and the range of numbers, or of their ratios, repetition by repetition."""
+    values = over if under is None else [a / b for a, b in zip(over, under, strict=True)]
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+# Scripts
+
+
+def timed(arguments: Sequence[str]) -> tuple[float, float]:
+    """Run Python in the folder of the project: its seconds, and MB at the peak of its memory.
+
+    Raises:
+        RuntimeError: it ends with another status than 0 or 1, which is a claim that does not hold.
+    """
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # of TensorFlow's start-up
+        env=os.environ | {"MPLBACKEND": "agg", "KERAS_BACKEND": "tensorflow"},
+    )
+    # Never less than what this process holds, which is little beside a training.
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 1):
+        raise RuntimeError(f"{arguments} ended with {process.returncode}.")
+    scale = 1e6 if sys.platform == "darwin" else 1e3  # macOS counts in bytes
+    return time.perf_counter() - started, usage.ru_maxrss / scale
+
+
+def scripts() -> Iterator[dict]:
+    """Each script beside the import of Keras, and the peak of its memory."""
+    peaks: dict[str, list[float]] = {script: [] for script in documents.SCRIPTS}
+    with tempfile.TemporaryDirectory() as output:
+
+        def seconds(script: str) -> float:
+            took, peak = timed([f"{script}.py", "--output", output])
+            peaks[script].append(peak)
+            return took
+
+        jobs = {script: functools.partial(seconds, script) for script in documents.SCRIPTS}
+        found = in_turn(jobs | {"": lambda: timed(["-c", "import keras"])[0]})
+    for script, megabytes in peaks.items():
+        yield {
+            "script": script,
+            "imports": spread(found[script], found[""]),
+            "megabytes": spread(megabytes),
+        }
+
+
+# Lessons
+
+
+class CaughtFit(BaseException):
+    """The first `fit` of a lesson, instead of being done; no `except Exception` stops it."""
+
+    def __init__(self, model: keras.Model, arguments: Mapping):
+        self.model = model
+        self.arguments = arguments
+
+
+def main_training(script: str, lesson: str) -> CaughtFit | None:
+    """The first training of a lesson, which is not done; None if it trains nothing with `fit`."""
+    body = ast.parse(lessons.source(script).read_text(encoding="utf-8")).body
+    calls = [lessons.lesson_of(node) for node in body]
+    names = [call and ast.literal_eval(call.args[1]) for call in calls]
+    before = [node for node, name in zip(body, names, strict=True) if name is None]
+    fit = keras.Model.fit
+
+    def caught(model, *args, **kwargs):
+        raise CaughtFit(model, signature(fit).bind(model, *args, **kwargs).arguments)
+
+    found = {"__name__": "__main__"}  # as in a console, where every lesson runs
+    exec(compile(ast.Module(before[:-1], []), script, "exec"), found)  # but section.finish()
+    section = found["section"]
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(keras.Model, "fit", caught):
+        section.output = section.folder = Path(folder)
+        section.console.quiet = True
+        try:
+            exec(compile(ast.Module([body[names.index(lesson)]], []), script, "exec"), found)
+        except CaughtFit as training:
+            return training
+    return None
+
+
+class EpochTimes(keras.callbacks.Callback):
+    """The seconds of each epoch of a `fit`."""
+
+    def on_train_begin(self, logs=None):
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+def by_fit(training: CaughtFit) -> Callable[[int], float]:
+    """A function from a number of epochs to the seconds that `fit` takes for an epoch of them.
+
+    What comes before the first epoch, such as the tracing, is not counted.
+    """
+    kept = ("x", "y", "sample_weight", "batch_size", "shuffle", "class_weight")
+    given = {key: value for key, value in training.arguments.items() if key in kept}
+
+    def seconds(epochs: int) -> float:
+        times = EpochTimes()
+        training.model.fit(**given, epochs=epochs, verbose=0, callbacks=[times])
+        return float(np.mean(times.seconds))
+
+    seconds(1)
+    return seconds
+
+
+def bare(training: CaughtFit) -> Callable[[int], float]:
+    """As `by_fit`, but with nothing except the steps of an epoch."""
+    model = keras.models.clone_model(training.model)
+    model.compile_from_config(training.model.get_compile_config())
+    model.optimizer.build(model.trainable_variables)
+    given = training.arguments
+    data = [given["x"], given["y"], given.get("sample_weight")]
+    x, y, weight = (
+        keras.tree.map_structure(tf.constant, of) if of is not None else of for of in data
+    )
+    samples, size = len(keras.tree.flatten(given["x"])[0]), given.get("batch_size") or 32
+
+    def step(start, order):
+        take = functools.partial(tf.gather, indices=order[start : start + size])
+        batch, targets, weights = (
+            None if part is None else keras.tree.map_structure(take, part)
+            for part in (x, y, weight)
+        )
+        with tf.GradientTape() as tape:
+            predictions = model(batch, training=True)
+            loss = model.compute_loss(batch, targets, predictions, weights, training=True)
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        model.optimizer.apply(gradients)
+        return start + size, order
+
+    @tf.function(autograph=False)
+    def epoch(order):
+        tf.while_loop(lambda start, _: start < samples, step, (0, order))
+
+    def seconds(epochs: int) -> float:
+        started = time.perf_counter()
+        for _ in range(epochs):
+            places = tf.range(samples)
+            epoch(tf.random.shuffle(places) if given.get("shuffle", True) else places)
+        _ = model.trainable_variables[0].numpy()  # waits for the last step
+        return (time.perf_counter() - started) / epochs
+
+    seconds(1)
+    return seconds
+
+
+def trainings() -> Iterator[dict]:
+    """Each lesson's main model by `fit` and bare: the throughput, and the seconds of an epoch."""
+    for script, lesson in documents.all_lessons():
+        training = main_training(script.path.stem, lesson.name)
+        if training is not None:
+            ways = {"fit": by_fit(training), "bare": bare(training)}
+            epochs = min(MOST_EPOCHS, max(1, math.ceil(LONG_ENOUGH / ways["bare"](1))))
+            seconds = in_turn({name: functools.partial(way, epochs) for name, way in ways.items()})
+            yield {
+                "lesson": lesson.name,
+                "throughput": spread(seconds["bare"], seconds["fit"]),
+                "milliseconds": spread([1000 * of for of in seconds["bare"]]),
+            }
+
+
+def main() -> None:
+    """Measure everything."""
+    if sys.platform == "win32":
+        sys.exit("Windows does not tell the peak of a process's memory in a way known here.")
+    record = {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "python": platform.python_version(),
+        "machine": claims.machine(),
+        "packages": {name: metadata.version(name) for name in ("tensorflow", "keras")},
+        "repetitions": REPETITIONS,
+    }
+    for part in (scripts, trainings):
+        record[part.__name__] = []
+        for row in part():
+            print(row, flush=True)
+            record[part.__name__].append(row)
+    write_aside(documents.BENCHMARKS, (json.dumps(record, indent=1) + "\n").encode())
+    print("\n".join(documents.write()))
+
+
+if __name__ == "__main__":
+    main()

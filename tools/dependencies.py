@@ -1,0 +1,171 @@
+"""What the numbers of a lesson depend on, as a key that changes with it.
+
+A key covers the source of the lesson's cell, of the builders and constants of its script that the
+cell uses, and of the functions and classes of ch07 that these use, down to the last; besides them
+the settings of every run. Comments, docstrings and what a cell only shows are left out, and so are
+pictures, diagrams and the machinery of running: ch07/plots, ch07/draw and ch07/lab.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from ch07.lab import lessons
+from ch07.lab.startup import ROOT
+
+PACKAGES = ("tensorflow", "keras", "numpy", "optuna")
+LEFT_OUT = ("ch07.plots", "ch07.draw", "ch07.lab")
+SETTINGS = ("ch07.lab.startup", "settle")  # threads, determinism, float32
+SHOWN = {f"section.{name}" for name in ("picture", "diagram", "say", "remember")}
+OURS = re.compile(r"(ch07|exercises)(\.\w+)*|ch07\d\d_\w+")
+
+
+@dataclass
+class Module:
+    """A source file: its lines, its tree, and what each name at its top level is.
+
+    Attributes:
+        own: the statements that define a name.
+        imported: the module that a name comes from, and what it is called there ("": the module).
+    """
+
+    lines: list[str]
+    tree: ast.Module
+    own: dict[str, list[ast.stmt]]
+    imported: dict[str, tuple[str, str]]
+
+
+def path_of(module: str) -> Path | None:
+    """The file of a module of the project; None if it is none."""
+    if not OURS.fullmatch(module):
+        return None
+    path = ROOT.joinpath(*module.split("."))
+    found = (path.with_suffix(".py"), path / "__init__.py")
+    return next((one for one in found if one.exists()), None)
+
+
+def is_shown(node: ast.AST) -> bool:
+    """Whether a node is a statement of a cell that only shows something."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and ast.unparse(call.func) in SHOWN
+
+
+def chains(node: ast.AST) -> Iterator[list[str]]:
+    """The names in a piece of source with what is asked of them: `data.posts` is ["data", "posts"].
+
+    What a cell only shows is passed over.
+    """
+    chain, inner = [], node
+    while isinstance(inner, ast.Attribute):
+        chain.insert(0, inner.attr)
+        inner = inner.value
+    if isinstance(inner, ast.Name):
+        yield [inner.id, *chain]
+    elif not is_shown(node):
+        for child in ast.iter_child_nodes(node):
+            yield from chains(child)
+
+
+def text_of(module: Module, node: ast.stmt) -> str:
+    """The source of a statement without comments, docstrings and what it only shows."""
+    first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+    kept = set(range(first, node.end_lineno + 1))
+    for inner in ast.walk(node):
+        docstring = isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Constant)
+        if docstring or is_shown(inner):
+            kept -= set(range(inner.lineno, inner.end_lineno + 1))
+    lines = [module.lines[number - 1].rstrip() for number in sorted(kept)]
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
+
+
+class Sources:
+    """The sources as they are when they are first asked for."""
+
+    @functools.cache  # noqa: B019 -- lives no longer than one question
+    def module(self, name: str) -> Module:
+        """A module of the project, by its name."""
+        text = path_of(name).read_text(encoding="utf-8")
+        module = Module(text.splitlines(), ast.parse(text), {}, {})
+        for node in module.tree.body:
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    module.imported[alias.asname or alias.name] = alias.name, ""
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    module.imported[alias.asname or alias.name] = node.module, alias.name
+            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                module.own.setdefault(node.name, []).append(node)
+            elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+                for target in ast.walk(node):
+                    if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
+                        module.own.setdefault(target.id, []).append(node)
+        return module
+
+    def find(self, name: str, chain: list[str]) -> tuple[str, str] | None:
+        """The module and the name there that `chain` means in the module `name`; None: not ours."""
+        if name.startswith(LEFT_OUT):
+            return None
+        module, (root, *rest) = self.module(name), chain
+        if root in module.own:
+            return name, root
+        if root not in module.imported:
+            return None
+        source, called = module.imported[root]
+        inner = f"{source}.{called}" if called else source
+        while path_of(inner) and rest:  # a module, of which something is asked
+            if not path_of(f"{inner}.{rest[0]}"):
+                return self.find(inner, rest)
+            inner, rest = f"{inner}.{rest[0]}", rest[1:]
+        return self.find(source, [called, *rest]) if called and path_of(source) else None
+
+    def texts(self, name: str, start: ast.stmt) -> set[str]:
+        """The source of `start`, in the module `name`, and of all that it depends on."""
+        todo = [(name, start)]
+        known = set()
+        found = set()
+        while todo:
+            name, node = todo.pop()
+            found.add(text_of(self.module(name), node))
+            for chain in chains(node):
+                # `section` is the lab's; but its options are declared by the script.
+                if chain[0] == "section" and chain[1:2] != ["options"]:
+                    continue
+                target = self.find(name, chain)
+                if target and target not in known:
+                    known.add(target)
+                    todo += [(target[0], one) for one in self.module(target[0]).own[target[1]]]
+        return found
+
+
+def packages() -> str:
+    """A text that changes with the version of a package that numbers depend on."""
+    return digest([f"{name} {metadata.version(name)}" for name in PACKAGES], 6)
+
+
+def keys(script: str) -> dict[str, str]:
+    """The key of each lesson of a script, by the lesson's name.
+
+    It is the key of its code, a dash, and that of the packages installed.
+    """
+    sources = Sources()
+    name = f"exercises.{script}" if script.endswith("_exercises") else script
+    settings = sources.module(SETTINGS[0])
+    common = {text_of(settings, node) for node in settings.own[SETTINGS[1]]}
+    found = {}
+    for node in sources.module(name).tree.body:
+        if call := lessons.lesson_of(node):
+            texts = sources.texts(name, node) | common
+            found[ast.literal_eval(call.args[1])] = f"{digest(texts, 10)}-{packages()}"
+    return found
+
+
+def digest(texts, length: int) -> str:
+    """`length` letters that change with any of `texts`, in whatever order they come."""
+    return hashlib.sha256("\0".join(sorted(texts)).encode()).hexdigest()[:length]

@@ -1,0 +1,437 @@
+"""Every claim over fresh seeds and other processors: ``python -m tools.evidence``.
+
+Runs the numbered scripts and the exercises as programs, with seeds on which they have never been
+run before, from 1000 on (0 to 9 are for development). A claim that fails is looked into on the
+development seeds; the next round takes seeds that no earlier round had for that lesson. Seeds take
+turns among three kinds of processor: see `PROFILES`.
+
+Only lessons are run of which there are too few runs since something that they depend on has changed
+(`tools.dependencies`). Ctrl-C loses the runs that have not ended; the same command goes on.
+
+It writes, of what runs with today's code and packages have given,
+
+- ch07/lab/evidence.csv, a claim a line, which runs and documents read,
+- ch07/lab/seconds.csv, a lesson a line, in seconds and in times of `import keras`,
+
+and appends to docs/evidence-rounds.csv a line for each run, whatever came of it. Whole records stay
+in ch07/my_evidence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ch07.lab import claims
+from ch07.lab.claims import EVIDENCE, SECONDS, Claim, number
+from ch07.lab.files import write_aside
+from ch07.lab.startup import ROOT
+from tools import dependencies
+
+SCRIPTS = sorted(path.stem for path in ROOT.glob("ch07[0-9][0-9]_*.py"))
+EXERCISES = sorted(path.stem for path in ROOT.glob("exercises/ch07[0-9][0-9]_*.py"))
+ROUNDS = ROOT / "docs" / "evidence-rounds.csv"
+KEPT = ROOT / "ch07" / "my_evidence"
+PROFILES = {  # a seed has the profile that it names modulo three
+    "default": {},
+    "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},  # near what macOS on Arm runs
+    "older instructions": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+}
+SHOWN = ("low", "median", "high", "at_least", "at_most")
+FIRST = 1000
+MOST_WORKERS = 4  # each holds up to 1.5 GB
+
+CLAIM_COLUMNS = (
+    *("script", "section", "lesson", "claim", "unit", "at_least", "at_most"),
+    *("runs", "held", "low", "median", "high", "compared_with"),
+)
+SECONDS_COLUMNS = ("script", "lesson", "key", "runs", "seconds", "imports")
+ROUND_COLUMNS = (
+    *("date", "round", "profile", "seed", "script", "lessons", "claims", "held", "failed", "key"),
+)
+
+
+rows_of = claims.rows.__wrapped__  # the lines of a table as it is now
+
+
+def profile_of(seed: int) -> str:
+    """The profile that runs with `seed` have."""
+    return [*PROFILES][seed % len(PROFILES)]
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[dict], heading: bool = True) -> bytes:
+    """`rows` as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    if heading:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8")
+
+
+# Runs
+
+
+@dataclass
+class Run:
+    """Lessons of a script in one process with one seed: first planned, then with what came of it.
+
+    Attributes:
+        keys: of the lessons, when it began.
+        record: what its claims.json says.
+        error: why there is no record.
+    """
+
+    script: str
+    seed: int
+    lessons: list[str]
+    keys: dict[str, str] = field(default_factory=dict)
+    record: dict = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """How a line about it begins."""
+        return f"{self.script} --seed {self.seed} ({profile_of(self.seed)})"
+
+    @property
+    def claims(self) -> list[Claim]:
+        """All claims of the record."""
+        return [Claim.from_record(one) for one in self.record.get("claims", ())]
+
+    @property
+    def held(self) -> int:
+        """How many of them hold."""
+        return sum(claim.holds for claim in self.claims)
+
+    @property
+    def trouble(self) -> str:
+        """How the program ended early, or each claim that does not hold: its value, its bound."""
+        return self.error or "; ".join(
+            f"{claim.lesson}: {claim.sentence}: {number(claim.value)} ({claim.bound})"
+            for claim in self.claims
+            if not claim.holds
+        )
+
+
+def program(script: str) -> list[str]:
+    """What Python is started with in the folder of the project, to run a script or exercises."""
+    return ["-m", f"exercises.{script}"] if script in EXERCISES else [f"{script}.py"]
+
+
+class Runner:
+    """Runs lessons as programs, which end when it is told to stop."""
+
+    def __init__(self):
+        self.processes: set[subprocess.Popen] = set()
+        self.stopped = False
+
+    def run(self, run: Run) -> Run:
+        """Run it. What it gives is no record if it is stopped, or if the sources change."""
+        keys = dependencies.keys(run.script)
+        run.keys = {name: keys[name] for name in run.lessons}
+        environment = os.environ | {"MPLBACKEND": "agg"} | PROFILES[profile_of(run.seed)]
+        with tempfile.TemporaryDirectory() as output:
+            arguments = [*run.lessons, "--seed", str(run.seed), "--output", output, "--jobs", "1"]
+            with subprocess.Popen(
+                [sys.executable, *program(run.script), *arguments],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd=ROOT,
+                env=environment,
+                text=True,
+                errors="replace",
+            ) as process:
+                self.processes.add(process)
+                if self.stopped:  # in the moment before
+                    self.stop()
+                _, errors = process.communicate()
+                self.processes.discard(process)
+            record = Path(output, "my_figures", run.script, "claims.json")
+            if process.returncode not in (0, 1) or errors or not record.exists():
+                # 1 is a claim that does not hold, which leaves stderr empty, or a traceback.
+                last = (errors.strip() or "no record").splitlines()[-1]
+                run.error = f"ended with {process.returncode}: {last}"
+            else:
+                run.record = json.loads(record.read_text(encoding="utf-8"))
+            now = dependencies.keys(run.script)
+            if run.keys != {name: now.get(name) for name in run.lessons}:
+                run.record, run.error = {}, "the sources changed during the run"
+        return run
+
+    def stop(self) -> None:
+        """End what runs."""
+        self.stopped = True
+        for process in list(self.processes):
+            with contextlib.suppress(OSError):
+                process.terminate()
+
+
+# Which runs there are, and which are wanted
+
+
+def kept_runs(script: str, keys: dict[str, str]) -> dict[str, list[dict]]:
+    """For each lesson of a script, the whole records that belong to its present key."""
+    found: dict[str, list[dict]] = {name: [] for name in keys}
+    for path in sorted((KEPT / script).glob("*.json")):
+        with contextlib.suppress(ValueError, KeyError):  # not ours
+            known = json.loads(path.read_text(encoding="utf-8"))
+            for name, key in known["keys"].items():
+                if keys.get(name) == key:
+                    found[name].append(known["record"])
+    return found
+
+
+def counts(script: str, keys: dict[str, str]) -> dict[str, int]:
+    """How many runs each lesson has with its present key, in records or in the committed table."""
+    found = {name: len(records) for name, records in kept_runs(script, keys).items()}
+    for row in rows_of(SECONDS):
+        if row["script"] == script and keys.get(row["lesson"]) == row["key"]:
+            found[row["lesson"]] = max(found[row["lesson"]], int(row["runs"]))
+    return found
+
+
+def used_seeds(script: str) -> dict[str, set[int]]:
+    """The seeds that earlier rounds had for each lesson."""
+    used: dict[str, set[int]] = {}
+    for row in rows_of(ROUNDS):
+        if row["script"] == script:
+            for name in row["lessons"].split():
+                used.setdefault(name, set()).add(int(row["seed"]))
+    return used
+
+
+def plan(script: str, wanted: int, first: int, whole: bool = False) -> list[Run]:
+    """The runs of a script that it takes for each lesson to have `wanted`, on fresh seeds.
+
+    With `whole` each lesson is run `wanted` times, whatever is known, and all in one process: on
+    seeds that are fresh for every one of them.
+    """
+    keys = dependencies.keys(script)
+    known, used = counts(script, keys), used_seeds(script)
+    missing = {name: wanted - (0 if whole else known[name]) for name in keys}
+    runs, seed = [], first
+    while any(count > 0 for count in missing.values()):
+        fresh = [name for name in keys if seed not in used.get(name, ())]
+        chosen = [name for name in fresh if missing[name] > 0]
+        if chosen and not (whole and len(fresh) < len(keys)):
+            runs.append(Run(script, seed, chosen))
+            for name in chosen:
+                missing[name] -= 1
+        seed += 1
+    return runs
+
+
+# What is written
+
+
+def keep(run: Run, round_number: int) -> None:
+    """Keep what came of a run: its record, and a line for good."""
+    if run.record:
+        path = KEPT / run.script / f"round-{round_number}-seed-{run.seed}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, json.dumps({"keys": run.keys, "record": run.record}).encode())
+    line = {
+        "date": time.strftime("%Y-%m-%d"),
+        "round": round_number,
+        "profile": profile_of(run.seed),
+        "seed": run.seed,
+        "script": run.script,
+        "lessons": " ".join(run.lessons),
+        "claims": len(run.claims),
+        "held": run.held,
+        "failed": run.trouble,
+        "key": dependencies.digest(run.keys.values(), 10),
+    }
+    text = csv_text(ROUND_COLUMNS, [line], heading=not ROUNDS.exists())
+    with ROUNDS.open("ab") as file:
+        file.write(text)
+
+
+def claim_rows(script: str, lesson: str, records: Sequence[dict]) -> list[dict]:
+    """The claims of a lesson over the records of its runs, as lines of evidence.csv.
+
+    Raises:
+        ValueError: the runs do not make the same claims.
+    """
+    of_each = [
+        [Claim.from_record(one) for one in record["claims"] if one["lesson"] == lesson]
+        for record in records
+    ]
+    found = []
+    for column in zip(*of_each, strict=True):
+        claim, values = column[0], [one.value for one in column]
+        if {one.sentence for one in column} != {claim.sentence}:
+            raise ValueError(f"Not every run of {lesson} makes the claim {claim.sentence!r}.")
+        others = {
+            name: statistics.median(one.compared_with[name] for one in column)
+            for name in claim.compared_with
+        }
+        found.append(
+            {
+                "script": script,
+                "section": claim.section,
+                "lesson": lesson,
+                "claim": claim.sentence,
+                "unit": claim.unit,
+                "at_least": digits(claim.at_least),
+                "at_most": digits(claim.at_most),
+                "runs": len(values),
+                "held": sum(one.holds for one in column),
+                "low": digits(min(values)),
+                "median": digits(statistics.median(values)),
+                "high": digits(max(values)),
+                "compared_with": "; ".join(f"{name} {digits(of)}" for name, of in others.items()),
+            }
+        )
+    return found
+
+
+def digits(value: float | None) -> str:
+    """A number in six digits; nothing for none."""
+    return "" if value is None else f"{value:.6g}"
+
+
+def seconds_row(script: str, lesson: str, key: str, records: Sequence[dict]) -> dict:
+    """How long a lesson takes, in the median, as a line of seconds.csv."""
+    times = [record["run"]["seconds"][lesson] for record in records]
+    units = [record["run"]["took"]["import keras"] for record in records]
+    ratios = [time / unit for time, unit in zip(times, units, strict=True)]
+    return {
+        **{"script": script, "lesson": lesson, "key": key, "runs": len(records)},
+        "seconds": f"{statistics.median(times):.1f}",
+        "imports": f"{statistics.median(ratios):.2f}",
+    }
+
+
+def write(scripts: Sequence[str]) -> list[dict]:
+    """Bring the lines of `scripts` in both tables up to date; gives those of evidence.csv.
+
+    A lesson without a whole record of its present code keeps the lines that it has.
+    """
+    known = {path: rows_of(path) for path in (EVIDENCE, SECONDS)}
+    evidence, seconds = [], []
+    for script in (*SCRIPTS, *EXERCISES):
+        old_claims, old_seconds = (
+            [row for row in rows if row["script"] == script] for rows in known.values()
+        )
+        if script not in scripts:
+            evidence, seconds = evidence + old_claims, seconds + old_seconds
+            continue
+        keys = dependencies.keys(script)
+        for lesson, runs in kept_runs(script, keys).items():
+            old = [row for row in old_seconds if row["lesson"] == lesson]
+            # The tables may have been made elsewhere, from records that are not here.
+            current = old and old[0]["key"] == keys[lesson]
+            if not runs or (current and int(old[0]["runs"]) > len(runs)):
+                seconds += old
+                evidence += [row for row in old_claims if row["lesson"] == lesson]
+            else:
+                seconds.append(seconds_row(script, lesson, keys[lesson], runs))
+                evidence += claim_rows(script, lesson, runs)
+    write_aside(EVIDENCE, csv_text(CLAIM_COLUMNS, evidence))
+    write_aside(SECONDS, csv_text(SECONDS_COLUMNS, seconds))
+    return evidence
+
+
+def gather(runs: Sequence[Run], workers: int, round_number: int) -> bool:
+    """Run `runs` and keep what they give, with a line for each; false if Ctrl-C ends it early."""
+    runner = Runner()
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(runner.run, run) for run in runs]
+        try:
+            for ended, done in enumerate(as_completed(running), start=1):
+                run = done.result()
+                keep(run, round_number)
+                seconds = sum(run.record["run"]["seconds"].values()) if run.record else 0
+                print(
+                    f"[{ended:3d} of {len(runs)}] {run.name}: "
+                    f"{run.held} of {len(run.claims)} claims hold, {seconds:.0f} s",
+                    *([f"      {run.trouble}"] if run.trouble else []),
+                    sep="\n",
+                    flush=True,
+                )
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            runner.stop()
+            return False
+    return True
+
+
+def room(row: dict[str, str]) -> float:
+    """How far the bound is from the nearest run, in widths of the range; below 0 if one missed."""
+    low, high = float(row["low"]), float(row["high"])
+    gaps = [low - float(row["at_least"])] if row["at_least"] else []
+    gaps += [float(row["at_most"]) - high] if row["at_most"] else []
+    return min(gaps) / (high - low or 1e-9)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.evidence", description=__doc__)
+    every = [*SCRIPTS, *EXERCISES]
+    parser.add_argument(
+        "programs", nargs="*", metavar="PROGRAM", help=f"from {', '.join(every)} (default: all)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=12, metavar="N", help="runs of each lesson (%(default)s)"
+    )
+    parser.add_argument(
+        "--first", type=int, default=FIRST, metavar="N",
+        help="the lowest seed (%(default)s); those that earlier rounds had are passed over",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N",
+        help=f"how many programs run at once, up to {MOST_WORKERS} (%(default)s); with more than "
+        "one the seconds are those of a busy machine",
+    )  # fmt: skip
+    parser.add_argument(
+        "--whole", action="store_true", help="run every lesson, also those that have their runs"
+    )
+    parser.add_argument("--plan", action="store_true", help="only print what would be run")
+    options = parser.parse_args(arguments)
+    programs = options.programs or every
+    if unknown := [program for program in programs if program not in every]:
+        parser.error(f"there is no '{unknown[0]}'; choose from {', '.join(every)}.")
+    if options.seeds < 1 or options.first < FIRST:
+        parser.error(f"--seeds is a whole number from 1, --first one from {FIRST}.")
+    if not 1 <= options.workers <= MOST_WORKERS:
+        parser.error(f"--workers is a whole number from 1 to {MOST_WORKERS}.")
+    runs = [
+        run
+        for program in programs
+        for run in plan(program, options.seeds, options.first, options.whole)
+    ]
+    runs.sort(key=lambda run: (run.seed, run.script))  # interrupted, it has some of everything
+    for run in runs if options.plan else ():
+        print(f"{run.name}: {' '.join(run.lessons)}")
+    if options.plan:
+        return
+    round_number = 1 + max((int(row["round"]) for row in rows_of(ROUNDS)), default=0)
+    done = gather(runs, options.workers, round_number)
+    rows = [row for row in write(programs) if row["script"] in programs]
+    for row in rows:
+        if room(row) < 0.5:
+            print(f"{row['lesson']}: {row['claim']}: held in {row['held']} of {row['runs']} runs,")
+            print(f"    {', '.join(f'{key} {row[key]}' for key in SHOWN)}, room {room(row):.2f}")
+    if not done:
+        print("Interrupted: the same command goes on.", file=sys.stderr)
+        sys.exit(130)
+    print("The documents have these numbers after: python -m tools.documents")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""The pictures in the documents: ``python -m tools.pictures``.
+
+Runs the chapter with seed 0 and puts small copies of the pictures that the documents show into
+docs/pictures; then opens TensorBoard on what section 7.2 has logged, and photographs it. The
+screenshots need Chromium with its chromedriver, and the package selenium; without them the old ones
+stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from ch07.lab.files import write_aside
+from ch07.lab.startup import ROOT
+from tools import documents
+
+PICTURES = ROOT / "docs" / "pictures"
+MOST = 150_000  # bytes of a picture: a page with forty of them still opens at once
+WIDEST = 1400  # pixels: as wide as a page shows them on a sharp screen
+ANIMATIONS = 2  # seconds until a page of TensorBoard has ended them, which nothing on it tells
+
+# For each fault of the clinic: the tab of TensorBoard and the tags in which its symptom is seen.
+SYMPTOMS = {
+    "rate_too_high": ("scalars", "epoch_loss"),
+    "no_sigmoid": ("histograms", "activations/sentiment"),
+    "dead_relus": ("scalars", "share_of_dead_units/conv_1"),
+    "vanishing": ("scalars", "gradient_norm/(conv_1|sentiment)"),
+    "overfitting": ("scalars", "epoch_accuracy"),
+}
+
+
+def small(picture: Image.Image) -> bytes:
+    """`picture` as a PNG of at most `MOST` bytes, on white, in as many colours as there is room."""
+    if picture.width > WIDEST:
+        height = round(picture.height * WIDEST / picture.width)
+        picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
+    opaque = Image.new("RGB", picture.size, "white")  # a transparent one is unreadable on dark
+    opaque.paste(picture, mask=picture.getchannel("A") if "A" in picture.getbands() else None)
+    for colours in (256, 128, 64, 32, 16):
+        buffer = io.BytesIO()
+        opaque.quantize(colours, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+        if buffer.tell() <= MOST:
+            break
+    return buffer.getvalue()
+
+
+def copy(source: Path) -> None:
+    """Put a small copy of a picture into the documents' folder."""
+    with Image.open(source) as picture:
+        write_aside(PICTURES / source.name, small(picture))
+
+
+def shown() -> set[str]:
+    """The names of the pictures that the documents show, without ".png"."""
+    texts = [page.path.read_text(encoding="utf-8") for page in documents.pages()]
+    return {name for text in texts for name in re.findall(r"pictures/(\w+)\.png\)", text)}
+
+
+def tabs(browser) -> Iterator[str]:
+    """Open each panel of TensorBoard on the classifier of section 7.2.2; yields its name, drawn."""
+    from tests.screens import until
+
+    reviews = browser.server.reviews
+    browser.open("graphs")
+    browser.wait_for("g.node[data-name]", 2)
+    browser.click("paper-dropdown-menu", reviews)
+    browser.click("paper-item", f"{reviews}/train")
+    time.sleep(ANIMATIONS)  # the graph that was open before has nodes of the same names
+    (model,) = (name for name in browser.names() if name.startswith("text_classifier"))
+    browser.expand(model)
+    yield "graphs"
+    browser.click("paper-dropdown-menu", "keras")
+    browser.click("paper-item", "keras")
+    until(lambda: browser.names() == {"text_classifier"}, "graph of the layers")
+    browser.expand("text_classifier")
+    yield "graphs_keras"
+    for tab, chart in (
+        ("histograms", "vz-histogram-timeseries"),
+        ("distributions", "vz-distribution-chart"),
+    ):
+        browser.open(f"{tab}&regexInput={reviews}&tagFilter=conv_1")
+        until(lambda chart=chart: browser.charts(chart) >= 3, tab)
+        yield tab
+    browser.open(f"scalars&regexInput={reviews}&tagFilter=epoch_(accuracy|loss)|gradient_norm")
+    until(lambda: browser.lines() >= 3, "scalars")
+    yield "scalars"
+    browser.open("hparams")
+    browser.wait_for_text("learning_rate", *browser.server.runs)
+    yield "hparams"
+    browser.open("projector")
+    browser.wait_for("iframe")
+    browser.enter_frames()
+    browser.wait_for_text("Points:", "2000\n", "Total variance described")
+    yield "projector"
+    browser.click("div.state-radio paper-icon-button")
+    browser.wait_for_text("photography")  # the legend
+    yield "projector_bookmark"
+
+
+def clinic(browser) -> Iterator[str]:
+    """Open TensorBoard on the symptom of each fault of the clinic; yields its name, drawn."""
+    from tests.screens import until
+
+    for fault, (tab, tag) in SYMPTOMS.items():
+        charts = 1 + tag.count("|")
+        browser.open(f"{tab}&regexInput={fault}&tagFilter={tag}&_smoothingWeight=0")
+        if tab == "scalars":
+            until(lambda charts=charts: browser.lines() >= charts, fault)
+        else:
+            until(lambda: browser.charts("vz-histogram-timeseries"), fault)
+        if fault == "rate_too_high":  # the loss of its first epoch is what counts as an outlier
+            browser.click("paper-checkbox", "Ignore outliers")
+        if charts == 1:
+            browser.enlarge_first()
+        yield fault
+
+
+def photograph(root: Path, folder: Path) -> None:
+    """Take the screenshots of TensorBoard on the logs below `root`; `folder` is for itself."""
+    from tests.screens import Browser, Server
+
+    with contextlib.ExitStack() as stack:
+        server = Server(root, folder)
+        stack.callback(server.close)
+        browser = Browser(server, folder / "profile", folder)
+        stack.callback(browser.driver.quit)
+        for name, size, opened in (
+            ("tensorboard", (1200, 760), tabs),
+            ("clinic", (1000, 800), clinic),
+        ):
+            browser.driver.set_window_size(*size)
+            for one in opened(browser):
+                time.sleep(ANIMATIONS)
+                browser.screenshot(f"{name}_{one}")
+                copy(folder / f"{name}_{one}.png")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__)
+    parser.add_argument(
+        "--of", type=Path, metavar="DIR", help="the --output of a run of the chapter, made before"
+    )
+    options = parser.parse_args(arguments)
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        output = options.of or Path(scratch, "run")
+        if not options.of:
+            done = subprocess.run([sys.executable, "-m", "ch07", "--output", output], cwd=ROOT)
+            if done.returncode not in (0, 1):  # 1: a claim does not hold, the picture says so
+                sys.exit(f"The run ended with {done.returncode}.")
+        drawn = {path.stem: path for path in output.glob("my_figures/*/*.png")}
+        for name in shown() & drawn.keys():
+            copy(drawn[name])
+        print(f"{len(shown() & drawn.keys())} pictures of lessons in {PICTURES}")
+        if importlib.util.find_spec("selenium") is None:
+            sys.exit("No screenshots: the package selenium is missing.")
+        from tests.screens import CHROMIUM, DRIVER
+
+        if not (CHROMIUM and DRIVER):
+            sys.exit("No screenshots: Chromium or chromedriver is missing.")
+        screens = Path(scratch, "screens")
+        screens.mkdir()
+        photograph(output / "my_log_dir", screens)
+    unused = {path.stem for path in PICTURES.glob("*.png")} - shown()
+    print(f"No document shows: {', '.join(sorted(unused)) or 'all are shown'}.")
+
+
+if __name__ == "__main__":
+    main()
