@@ -161,7 +161,7 @@ def fit(
     joint, names = together(models), joint_outputs(models)
 
     def by_output(given: Any) -> dict[str, Any]:
-        if isinstance(given, (list, tuple)):
+        if isinstance(given, list):
             given = dict(zip(like.output_names, given, strict=True))
         if not isinstance(given, Mapping):
             return dict.fromkeys(names, given)
@@ -209,21 +209,33 @@ def compile_config(model: keras.Model) -> dict[str, Any]:
     """
     if not model.compiled:
         raise ValueError(f"The model '{model.name}' is not compiled.")
-    config = model.get_compile_config()
-    measure = config.get("metrics") or config["loss"]
-    if isinstance(measure, Mapping):
+    config = restored(model.get_compile_config())
+    loss = restored(model.loss)  # itself: Keras describes a Huber loss without its delta
+    measure = config.get("metrics") or loss
+    if isinstance(measure, list) and len(model.outputs) > 1:
+        measure = dict(zip(model.output_names, measure, strict=True))
+    if isinstance(measure, dict):
         measure = {output: one_of(of) for output, of in measure.items()}
     return {
-        "optimizer": keras.optimizers.deserialize(config["optimizer"]),
-        "loss": config["loss"],
+        "optimizer": config["optimizer"],
+        "loss": loss,
         "loss_weights": config.get("loss_weights"),
-        "measure": measure if isinstance(measure, Mapping) else one_of(measure),
+        "measure": one_of(measure),
     }
+
+
+def restored(given: Any) -> Any:
+    """What a compile config holds, with objects in the place of what describes them."""
+    if isinstance(given, Mapping):
+        if "class_name" in given:
+            return keras.saving.deserialize_keras_object(given)
+        return {name: restored(of) for name, of in given.items()}
+    return [restored(of) for of in given] if isinstance(given, (list, tuple)) else given
 
 
 def one_of(given: Any) -> Any:
     """The first of a list, or what is no list."""
-    return given[0] if isinstance(given, (list, tuple)) else given
+    return given[0] if isinstance(given, list) else given
 
 
 def first(arrays: Arrays) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -36,8 +37,8 @@ def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
     return float(np.mean(predicted.argmax(axis=1) == target.argmax(axis=1)))
 
 
-def score(measure: str, predicted: np.ndarray, target: np.ndarray) -> float:
-    """What a metric or a loss called `measure`, as `compile` takes it, says of predictions.
+def score(measure: Any, predicted: np.ndarray, target: np.ndarray) -> float:
+    """What `measure`, a metric or a loss as `compile` takes it, says of predictions.
 
     Of a model that has diverged, an accuracy takes NaN for the first class, as Keras does.
     """

@@ -105,6 +105,24 @@ def test_each_output_has_its_own_loss_weight_target_and_sample_weight(form, task
     assert all(map(np.array_equal, start, models["one"].get_weights()))
 
 
+def test_losses_and_metrics_may_be_objects(task):
+    like, one = two_inputs(5), two_inputs(5)
+    like.compile("sgd", keras.losses.Huber(delta=0.5), metrics=[keras.metrics.MeanAbsoluteError()])
+    score = compare.fit({"one": one}, task, like=like, epochs=1, batch_size=32)["one"]
+    predicted = one.predict(task.test, verbose=0)
+    assert score == pytest.approx(np.abs(predicted - task.test_targets).mean(), rel=1e-5)
+    one.compile("sgd", keras.losses.Huber(delta=0.5))
+    restored = compare.compile_config(one)
+    assert restored["measure"] is restored["loss"]
+    assert float(restored["loss"](np.array([[3.0]]), np.array([[0.0]]))) == 0.5 * (3 - 0.25)
+
+
+def test_without_metrics_each_output_is_measured_by_its_loss():
+    model = two_inputs(5, heads=2)
+    model.compile("sgd", ["mse", "mae"])
+    assert compare.compile_config(model)["measure"] == {"head0": "mse", "head1": "mae"}
+
+
 def test_a_comparison_traces_its_step_once(task, monkeypatch):
     like, traces, step = two_inputs(5), [], keras.Model.train_step
     like.compile("adam", "mse")

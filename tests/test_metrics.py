@@ -63,3 +63,12 @@ def test_neighbours_are_found_by_direction_and_a_word_is_not_its_own():
     assert metrics.same_kind_neighbours(vectors, np.array(["a", "a", "b", "b"])) == 1
     assert metrics.same_kind_neighbours(vectors, np.array(["a", "b", "a", "b"])) == 0
     assert metrics.same_kind_neighbours(vectors, np.array(["a", "a", "b", "c"])) == 0.5
+
+
+def test_principal_components_are_those_of_the_covariance():
+    points = np.random.default_rng(0).normal(size=(200, 4)) * [1, 5, 2, 0.1] + 7
+    places, shares = metrics.principal_components(points)
+    values = np.sort(np.linalg.eigvalsh(np.cov(points.T)))[::-1]
+    assert places.shape == (200, 3)
+    np.testing.assert_allclose(places.var(axis=0, ddof=1), values[:3])
+    np.testing.assert_allclose(shares, values[:3] / values.sum())

@@ -191,7 +191,8 @@ def ensembling(
             style = dict(ls="", ms=9, color=COLOURS[at], marker=MARKERS[at], label=label)
             axes.plot([*of.values()], places, **style)
             for place, value in zip(places, of.values(), strict=True):
-                axes.annotate(f"   {value:.3f}", (value, place), va="center", fontsize=9)
+                style = dict(xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
+                axes.annotate(f"{value:.3f}", (value, place), **style)
         axes.axvline(best_possible, color=GREY, ls="--", label="best possible")
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
