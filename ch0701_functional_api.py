@@ -57,7 +57,7 @@ if section.lesson("7.1.1", "sequential_and_functional"):
     except ValueError as error:  # Book: RuntimeError, "Graph disconnected" (B10)
         section.say(f"An input without a path to the output is refused: {error}")
     section.claim("Ten epochs teach it", learned, "accuracy", at_least=0.5, compared_with=others)
-    section.picture(plots.sequential_and_functional(sequential, model))
+    section.picture(plots.sequential_and_functional(sequential, model), vectors)
     section.remember()
 
 
@@ -96,7 +96,7 @@ if section.lesson("7.1.2", "question_answering"):
     section.claim("The text alone", alone["text"], "accuracy", at_most=0.67, compared_with=possible)
     section.claim("Text and question", both, "accuracy", at_least=0.67, compared_with=alone)
     section.diagram(model)
-    section.picture(plots.question_answering(alone | {"both": both}, stories.best_possible))
+    section.picture(plots.question_answering(alone | {"both": both}, stories), stories)
     section.remember()
 
 
@@ -133,7 +133,7 @@ if section.lesson("7.1.2", "multimodal"):
     others["best mix"] = metrics.r2(metrics.best_mix(prices, y_test), y_test)
     section.claim("Learned jointly", explained, "R2", at_least=0.81, compared_with=others)
     section.diagram(joint)
-    section.picture(plots.multimodal(garments, others | {"joint": explained}))
+    section.picture(plots.multimodal(garments, others | {"joint": explained}), garments)
     section.remember()
 
 
@@ -190,7 +190,7 @@ if section.lesson("7.1.3", "loss_weights"):
     learned = score["income_accuracy"]
     section.claim("Weighted, the income", learned, "accuracy", at_least=0.47, compared_with=others)
     section.diagram(profile)
-    section.picture(plots.loss_weights(posts, start, weights, plain, score))
+    section.picture(plots.loss_weights(posts, start, weights, plain, score), posts)
     section.remember()
 
 
@@ -210,7 +210,7 @@ if section.lesson("7.1.3", "correlated_targets"):
     how = {"sample_weight": phrases.weights, "callbacks": [section.progress("alone")]}
     others = compare.fit(models, phrases, like=together, **how) | {"chance": 0.5}
     section.claim("Gender, learned jointly", right, "accuracy", at_least=0.77, compared_with=others)
-    section.picture(plots.correlated_targets(phrases, others | {"together": right}))
+    section.picture(plots.correlated_targets(phrases, others | {"together": right}), phrases)
     section.remember()
 
 
@@ -255,7 +255,7 @@ if section.lesson("7.1.4", "inception"):
     best, module = {"best branch alone": max(worst[name] for name in "abcd")}, worst["module"]
     section.claim("Worst of three scales", module, "accuracy", at_least=0.83, compared_with=best)
     section.diagram(build_inception_module())
-    section.picture(plots.inception(images, accuracy))
+    section.picture(plots.inception(images, accuracy), images)
     section.remember()
 
 
@@ -280,7 +280,7 @@ if section.lesson("7.1.4", "pointwise"):
     section.claim("1x1 sees no neighbours", stripes, "accuracy", at_most=0.75, compared_with=others)
     others = {"3x3": accuracy["3x3"][0], "chance": 0.5}
     section.claim("1x1 mixes channels", colour, "accuracy", at_least=0.75, compared_with=others)
-    section.picture(plots.pointwise(images, pointwise, accuracy))
+    section.picture(plots.pointwise(images, pointwise, accuracy), images)
     section.remember()
 
 
@@ -339,7 +339,7 @@ if section.lesson("7.1.4", "residual_depth"):
     section.claim("20 residual layers", learned, "accuracy", at_least=0.75, compared_with=plain)
     section.diagram(build_identity_residual_block())
     section.diagram(build_linear_residual_block())
-    section.picture(plots.residual_depth(accuracy | {"residual 20": learned}, gradient))
+    section.picture(plots.residual_depth(accuracy | {"residual 20": learned}, gradient), spirals)
     section.remember()
 
 
@@ -367,7 +367,7 @@ if section.lesson("7.1.4", "bottleneck"):
     others["best possible"] = clusters.best_possible
     section.claim("With a shortcut", kept, "accuracy", at_least=0.79, compared_with=others)
     section.diagram(model)
-    section.picture(plots.bottleneck(others | {"with": kept}))
+    section.picture(plots.bottleneck(others | {"with": kept}), clusters)
     section.remember()
 
 
@@ -398,7 +398,7 @@ if section.lesson("7.1.4", "carry_track"):
     section.claim("40 steps shrink an LSTM's gradient by", shrinks, "powers of ten", at_least=1.5)
     others["chance"] = 0.25
     section.claim("Forget gate open", recalled, "accuracy", at_least=0.75, compared_with=others)
-    section.picture(plots.carry_track(gradient, others | {"open": recalled}))
+    section.picture(plots.carry_track(gradient, others | {"open": recalled}), recall)
     section.remember()
 
 
@@ -444,7 +444,7 @@ if section.lesson("7.1.5", "siamese_lstm"):
     right, pairs = duplicates["precision"], {"of all pairs": duplicates["share"]}
     section.claim("Right among duplicates found", right, at_least=0.33, compared_with=pairs)
     section.diagram(siamese)
-    section.picture(plots.siamese_lstm(others | {"shared": shared}, duplicates))
+    section.picture(plots.siamese_lstm(others | {"shared": shared}, duplicates), sentences)
     section.remember()
 
 
@@ -493,7 +493,7 @@ if section.lesson("7.1.6", "two_eyes"):
     section.claim("Two eyes on a base: off by", shared, "pixels", at_most=1.2, compared_with=others)
     section.diagram(stereo)
     section.diagram(build_siamese_xception())
-    section.picture(plots.two_eyes(pairs, others | {"one base": shared}))
+    section.picture(plots.two_eyes(pairs, others | {"one base": shared}), pairs)
     section.remember()
 
 

@@ -77,7 +77,7 @@ if section.lesson("7.3.1", "batch_normalization"):
     costs = np.subtract(accuracy[0.9], accuracy[0.99])
     section.claim("After 1 epoch, momentum 0.99 costs", costs[0], "accuracy", at_least=0.0)
     section.claim("After 12 epochs, it costs", costs[-1], "accuracy", at_most=0.02)
-    section.picture(plots.batch_normalization(activations, normalized, accuracy))
+    section.picture(plots.batch_normalization(activations, normalized, accuracy), clouds)
     section.remember()
 
 
@@ -110,7 +110,7 @@ if section.lesson("7.3.1", "normalized_depth"):
     section.claim(
         "16 normalized layers, rate 0.5", normalized, "accuracy", at_least=0.65, compared_with=found
     )
-    section.picture(plots.normalized_depth(gradients, accuracy, 1 / 8))
+    section.picture(plots.normalized_depth(gradients, accuracy, 1 / 8), clouds)
     section.remember()
 
 
@@ -212,7 +212,7 @@ if section.lesson("7.3.1", "separable_or_not"):
     section.claim(
         "Channels tangled: plain gains", gain, "accuracy", at_least=0.07, compared_with=tangled
     )
-    section.picture(plots.separable_or_not(accuracy, 1 / 8))
+    section.picture(plots.separable_or_not(accuracy, 1 / 8), patterns)
     section.remember()
 
 
@@ -277,7 +277,7 @@ if section.lesson("7.3.1", "small_xception"):
     section.claim("Without shortcuts, it loses", loss["no shortcuts"], "accuracy", at_least=0.2)
     section.claim("Not normalized, it loses", loss["no normalization"], "accuracy", at_least=0.3)
     section.diagram(model)
-    section.picture(plots.small_xception(accuracy, parameters, 1 / 8))
+    section.picture(plots.small_xception(accuracy, parameters, 1 / 8), patterns)
     section.remember()
 
 
@@ -323,7 +323,7 @@ def try_out(trial, gestures, seed, models):
 
 if section.lesson("7.3.2", "hyperparameter_search"):
     gestures, models, trials = data.gestures(section.seed), {}, 8
-    progress = section.shows(tuning.Progress(trials, section.console))
+    progress = tuning.Progress(trials, section.console)
     callbacks = [progress, tuning.TrialLogs(section.log_dir("search"))]
     objective = functools.partial(try_out, gestures=gestures, seed=section.seed, models=models)
     study = tuning.new_study(section.seed)
@@ -341,7 +341,7 @@ if section.lesson("7.3.2", "hyperparameter_search"):
     section.claim(
         "From the worst to the best", spread, "accuracy", at_least=0.25, compared_with=others
     )
-    section.picture(plots.hyperparameter_search(study.trials, tuning.importances(study)))
+    section.picture(plots.hyperparameter_search(study.trials, tuning.importances(study)), gestures)
     section.remember()
 
 
@@ -396,7 +396,7 @@ if section.lesson("7.3.2", "overfit_the_validation_set"):
         "Best of 40, 50 samples: overrated by", few, "accuracy", at_least=0.05, compared_with=both
     )
     section.claim("Best of 40, 1,000 samples: overrated by", many, "accuracy", at_most=0.05)
-    section.picture(plots.overfit_the_validation_set(coins, trained))
+    section.picture(plots.overfit_the_validation_set(coins, trained), points)
     section.remember()
 
 
@@ -456,7 +456,7 @@ if section.lesson("7.3.3", "ensembling"):
     section.claim("Average, as printed", printed, "accuracy", at_least=0.905, compared_with=top)
     section.claim("Average, learned weights", learned, "accuracy", at_least=0.91, compared_with=top)
     ensembles = {"equal weights": equal, "as printed": printed, "learned weights": learned}
-    section.picture(plots.ensembling(accuracy, ensembles, cues.best_possible["all"]))
+    section.picture(plots.ensembling(accuracy, ensembles, cues.best_possible["all"]), cues)
     section.remember()
 
 
@@ -486,7 +486,7 @@ if section.lesson("7.3.3", "diversity"):
         "Averaging four of one kind gains", little, "accuracy", at_most=0.03, compared_with=other
     )
     errors = inspection.error_correlations(preds, targets)
-    section.picture(plots.diversity(errors, [*models], fours))
+    section.picture(plots.diversity(errors, [*models], fours), cues)
     section.remember()
 
 

@@ -17,7 +17,7 @@ from ch07.lab import language, lessons, startup
 from ch07.lab.claims import Claim
 from ch07.lab.console import WIDTH, came_out, wrapped
 from ch07.lab.language import tr
-from ch07.lab.program import Parser, add_common_options, missed, writable
+from ch07.lab.program import Parser, missed, writable
 
 SCRIPTS = sorted(path.stem for path in startup.ROOT.glob("ch07[0-9][0-9]_*.py"))
 
@@ -28,98 +28,80 @@ def plan(wanted: Sequence[str]) -> dict[str, list[str]]:
     Raises:
         startup.UsageError: no script has one of them.
     """
-    if not wanted:
-        return {name: [] for name in SCRIPTS}
     found: dict[str, list[str]] = {}
+    for name in SCRIPTS:
+        script = lessons.read(name)
+        found[name] = [text for text in wanted if lessons.matching(script, text)]
     for text in wanted:
-        for name in SCRIPTS:
-            try:
-                lessons.choose(lessons.read(name), [text])
-            except KeyError:
-                continue
-            found.setdefault(name, []).append(text)
-            break
-        else:
+        if not any(text in of for of in found.values()):
             raise startup.UsageError(
                 f"there is no section or lesson '{text}': 'python {SCRIPTS[0]}.py --list' names "
                 "those of the first script."
             )
-    return {name: found[name] for name in SCRIPTS if name in found}
+    return {name: of for name, of in found.items() if of or not wanted}
 
 
-def run(name: str, wanted: Sequence[str], options: Sequence[str]) -> int:
-    """Run a script on this console; returns its exit status, 130 after Ctrl-C."""
-    command = [sys.executable, str(lessons.source(name)), *wanted, *options]
-    with subprocess.Popen(command) as process:
+def run(script: Path, arguments: Sequence[str], record: Path) -> tuple[int, dict]:
+    """Run a script on this console: its exit status, 130 after Ctrl-C, and its new `record`."""
+    began = time.time()
+    with subprocess.Popen([sys.executable, script, *arguments]) as process:
         try:
             status = process.wait()
         except KeyboardInterrupt:
             process.wait()  # the script has heard it too, and keeps what it has
-            return 130
-    return status if status >= 0 else 128 - status  # as a shell says that it was killed
+            status = 130
+    status = status if status >= 0 else 128 - status  # as a shell says that it was killed
+    if not record.exists() or record.stat().st_mtime < began:
+        return status, {"claims": [], "run": {"seconds": {}}}
+    return status, json.loads(record.read_text(encoding="utf-8"))
 
 
-def recorded(path: Path, since: float) -> dict | None:
-    """The record of a run that began at `since`, in seconds since the epoch; None without one."""
-    if not path.exists() or path.stat().st_mtime < since:
-        return None
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def summarize(runs: dict[str, tuple[int, dict | None]]) -> None:
+def summarize(runs: dict[str, tuple[int, dict]]) -> None:
     """Print what came of each script, by name its status and its record, and of all of them."""
     print(f"\n{tr('All sections')}")
-    claims, seconds, done = [], 0.0, 0
+    claims: list[Claim] = []
+    seconds: list[float] = []
+    misses: list[str] = []
     for name, (status, record) in runs.items():
         script = lessons.read(name)
-        own = [Claim.from_record(one) for one in record["claims"]] if record else []
-        took = record["run"]["seconds"] if record else {}
+        own = [Claim.from_record(one) for one in record["claims"]]
+        took = record["run"]["seconds"].values()
         early = tr(f", ended early with status {status}") if status > 1 else ""
         title = f"{script.number} {language.of(script.title)}{tr(': ')}"
-        print(f"  {title}{came_out(len(took), own, sum(took.values()))}{early}")
-        done, seconds = done + len(took), seconds + sum(took.values())
-        claims += [(f"{name}.py", claim) for claim in own]
-    together = came_out(done, [claim for _, claim in claims], seconds)
-    print(f"  {tr('Together: ')}{together}")
-    for script, claim in claims:
-        if not claim.holds:
-            print(wrapped(missed(claim, f"{script} {claim.lesson}"), WIDTH))
+        print(f"  {title}{came_out(len(took), own, sum(took))}{early}")
+        seconds += took
+        claims += own
+        misses += [missed(one, f"{name}.py {one.lesson}") for one in own if not one.holds]
+    print(f"  {tr('Together: ')}{came_out(len(seconds), claims, sum(seconds))}")
+    for miss in misses:
+        print(wrapped(miss, WIDTH))
 
 
 def main() -> None:
     """The command line."""
     parser = Parser(
+        "what to run, such as 7.1.5, 7.3 or siamese_lstm; without it everything runs",
         prog="python -m ch07",
         description=tr(
             "Runs the scripts of the chapter one after the other, each to its end, and then says "
             "which claims do not hold."
         ),
-        allow_abbrev=False,
     )
-    parser.add_argument(
-        "sections",
-        nargs="*",
-        metavar="SECTION",
-        help=tr("what to run, such as 7.1.5, 7.3 or siamese_lstm; without it everything runs"),
-    )
-    add_common_options(parser)
     given = parser.parse_args()
     try:
         scripts = plan(given.sections)
-        writable(given.output / "my_figures")
+        folder = writable(given.output / "my_figures")
     except startup.UsageError as error:
         sys.exit(startup.refusal(error))
     options = ["--seed", str(given.seed), "--output", str(given.output)]
+    options += ["--language", language.current()]
     options += ["--jobs", str(given.jobs)] if given.jobs else []
-    options += ["--language", given.language]
     options += [f"--{name}" for name in ("show", "predict") if getattr(given, name)]
-    runs: dict[str, tuple[int, dict | None]] = {}
+    runs: dict[str, tuple[int, dict]] = {}
     for name, wanted in scripts.items():
-        began = time.time()
-        status = run(name, wanted, options)
-        path = given.output / "my_figures" / name / "claims.json"
-        runs[name] = status, recorded(path, began)
-        if status == 130:
+        record = folder / name / "claims.json"
+        runs[name] = run(lessons.source(name), [*wanted, *options], record)
+        if runs[name][0] == 130:
             break
     summarize(runs)
     startup.leave(max(status for status, _ in runs.values()))

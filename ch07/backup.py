@@ -34,18 +34,10 @@ class Backup(keras.callbacks.Callback):
         model.fit(..., initial_epoch=backup.restore(model), callbacks=[..., backup])
 
     The file is replaced whole: killed at any moment, the training goes on from the last epoch that
-    it ended.
-
-    - Restored are the weights, the optimizer with its learning rate, the seeds of layers such as
-      Dropout and the states of stateful ones, as if nothing had happened. The batches are those of
-      before if the process is seeded as before: `fit` then has one order for all epochs.
-    - Other callbacks begin anew: the patience of EarlyStopping and ReduceLROnPlateau, the best
-      value that ModelCheckpoint knows, the curves of an own list.
-    - A training that a callback has stopped (EarlyStopping, callbacks.StopAt) is over, and is not
-      trained further when it is started again. For that the backup stands last in the list. One
-      that has run all of its epochs goes on if `epochs` has grown.
-
-    The file stays when the training ends. One file is for one training: delete it for another.
+    it ended, with the same batches if the process is seeded as before. Other callbacks begin anew:
+    the patience of EarlyStopping, the best value that ModelCheckpoint knows. Last in the list, it
+    sees that one of them has stopped the training, which is then over and goes on no more; else it
+    goes on if `epochs` has grown. The file is for one training: delete it for another.
 
     Raises:
         ValueError: `fit` starts at another epoch than the one that `restore` gave.
@@ -59,10 +51,7 @@ class Backup(keras.callbacks.Callback):
         self.over = False  # whether a callback has ended the training
 
     def restore(self, model: keras.Model) -> int:
-        """Put a compiled `model` into the state of the backup, if there is one.
-
-        Returns:
-            How many epochs are done: the `initial_epoch` for `fit`.
+        """Put a compiled `model` into the state of the backup, if there is one: returns its epoch.
 
         Raises:
             ValueError: the model is not compiled, or has no weights yet.
@@ -93,17 +82,12 @@ class Backup(keras.callbacks.Callback):
         return self.epochs
 
     def read(self) -> tuple[int, bool, list[np.ndarray]]:
-        """The epochs that are done, whether that is all, and the values, from the file.
-
-        Raises:
-            startup.UsageError: it is not the file that was written.
-        """
+        """The epochs that are done, whether that is all, and the values, from the file."""
         try:
             # A ZIP: its check sums tell if a byte has changed. Opened here, since np.load leaves a
             # broken one open.
             with self.path.open("rb") as file, np.load(file) as archive:
-                progress, *values = archive.values()
-            epochs, over = progress
+                (epochs, over), *values = archive.values()
             return int(epochs), bool(over), values
         except Exception as error:  # a ZIP can be broken in many ways, each with its own exception
             raise startup.UsageError(

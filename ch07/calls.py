@@ -21,22 +21,16 @@ import tensorflow as tf
 
 @dataclass(eq=False)
 class Call:
-    """A call of a layer.
+    """A call of a layer: what it gives, a flat list, and, of a model, the calls that it makes.
 
-    Attributes:
-        layer: what was called.
-        name: of the call: the name of the layer, behind those of the models around it, as in
-            "member/dense". Of several calls by one model, "lstm_call_1", "lstm_call_2".
-        layer_name: of the layer: as `name`, without the numbers of calls.
-        inputs, outputs: the tensors, a flat list each. Those inside of a function that a layer has
-            TensorFlow compile cannot be got at, and are left out.
-        calls: those that the layer, if it is a model, made in turn.
+    Its name is that of the layer, behind those of the models around it, as in "member/dense"; of
+    several calls by one model, "lstm_call_1", "lstm_call_2". `layer_name` is without such numbers.
+    What is inside of a function that a layer has TensorFlow compile is not to be had: no outputs.
     """
 
     layer: keras.Layer
     name: str = ""
     layer_name: str = ""
-    inputs: list[tf.Tensor] = field(default_factory=list)
     outputs: list[tf.Tensor] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
@@ -50,11 +44,8 @@ class Call:
 def watching(model: keras.Model) -> Iterator[list[Call]]:
     """See the calls of a built `model` when it is called in this context, and leave it as it is.
 
-    What layers would store (the state of a stateful LSTM, the next seed) is thrown away.
-
-    Returns:
-        A context with a list, which has the calls at its end: those inside of models too, in the
-        order that they began in.
+    What layers would store (the state of a stateful LSTM, the next seed) is thrown away. The list
+    has the calls at the end, those inside of models too, in the order that they began in.
     """
     root, inside, found = Call(model), [], []
     thread, original = threading.get_ident(), keras.Layer.__call__
@@ -71,7 +62,8 @@ def watching(model: keras.Model) -> Iterator[list[Call]]:
             result = original(layer, *args, **kwargs)
         finally:
             inside.pop()
-        call.inputs, call.outputs = tensors((args, kwargs), graph), tensors(result, graph)
+        flat = (one for one in keras.tree.flatten(result) if isinstance(one, tf.Tensor))
+        call.outputs = [one for one in flat if getattr(one, "graph", None) is graph]
         return result
 
     # Of what is regularized, Keras looks for the value in the scope.
@@ -86,18 +78,9 @@ def watching(model: keras.Model) -> Iterator[list[Call]]:
     found.extend(named(root, {}))
 
 
-def tensors(structure, graph: tf.Graph | None) -> list[tf.Tensor]:
-    """The tensors of a structure that are of `graph`; without one, those with a value."""
-    flat = (one for one in keras.tree.flatten(structure) if isinstance(one, tf.Tensor))
-    return [one for one in flat if getattr(one, "graph", None) is graph]
-
-
 def named(parent: Call, names: dict[int, str], before="", layer_before="") -> Iterator[Call]:
     """The calls below `parent` in their order, with their names; `names` has those of layers."""
-    numbers = {
-        key: itertools.chain(of, itertools.count(len(of) + 1))
-        for key, of in written(parent.layer).items()
-    }
+    numbers = written(parent.layer)
     for call in parent.calls:
         key, own = id(call.layer), layer_before + call.layer.name
         number = next(numbers.setdefault(key, itertools.count(1)))
@@ -111,27 +94,22 @@ def named(parent: Call, names: dict[int, str], before="", layer_before="") -> It
         yield from named(call, names, f"{call.name}/", f"{call.layer_name}/")
 
 
-def written(model: keras.Layer) -> dict[int, list[int]]:
+def written(model: keras.Layer) -> dict[int, Iterator[int]]:
     """The numbers of the calls of each layer in the order that a functional `model` runs them in.
 
-    They count in the order that the calls are written in; a functional model may run the last of
-    them first.
+    They count as the calls are written; a functional model may run the last of them first.
     """
     depths = getattr(model, "_nodes_by_depth", {})
     found: dict[int, list[int]] = {}
     for node in (one for depth in sorted(depths, reverse=True) for one in depths[depth]):
         place = node.operation._inbound_nodes.index(node)
         found.setdefault(id(node.operation), []).append(place)
-    return {key: [1 + sorted(of).index(place) for place in of] for key, of in found.items()}
+    numbers = {key: [1 + sorted(of).index(place) for place in of] for key, of in found.items()}
+    return {key: itertools.chain(of, itertools.count(len(of) + 1)) for key, of in numbers.items()}
 
 
 def run(model: keras.Model, inputs) -> list[Call]:
-    """The calls of `model` on `inputs`, as in inference.
-
-    Args:
-        model: any model; if it is not built, this builds it.
-        inputs: what it takes: an array or a tensor, a list or a dict of them.
-    """
+    """The calls of `model`, which this builds if it has to, on `inputs`, as in inference."""
     inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
     if not model.built:  # which calls the layers too, on nothing
         with keras.StatelessScope():
@@ -147,37 +125,28 @@ def activations(model: keras.Model, inputs) -> dict[str, np.ndarray]:
     return {name: tensor.numpy() for name, tensor in named_tensors}
 
 
-def specifications(model: keras.Model):
-    """What `model` takes, as a structure of `tf.TensorSpec`.
-
-    Raises:
-        ValueError: only a call would tell, since the model is subclassed or not built.
-    """
-    inputs = None
-    if isinstance(model, keras.Function):
-        inputs = model.input
-    elif isinstance(model, keras.Sequential) and hasattr(model, "inputs"):
-        (inputs,) = model.inputs
-    if inputs is None:
+def need_graph(model: keras.Model) -> None:
+    """Raise ValueError if `model` is subclassed or not built: only a call shows its layers."""
+    if not isinstance(model, keras.Function | keras.Sequential) or not hasattr(model, "outputs"):
         kind = "not built" if isinstance(model, keras.Sequential) else "a subclassed model"
-        raise ValueError(f"'{model.name}' is {kind}: what it takes is known from data alone.")
-    return keras.tree.map_structure(
-        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name), inputs
-    )
+        raise ValueError(
+            f"'{model.name}' is {kind}: it has no graph of layers, and what it takes is known from "
+            "data alone."
+        )
 
 
 def trace(model: keras.Model, inputs=None) -> tuple[tf.Graph, list[Call]]:
     """The graph of operations of `model`, and its calls, whose tensors have shapes and no values.
 
-    Args:
-        model: any model.
-        inputs: arrays such as it takes; by default what a functional or Sequential model says.
-
-    Raises:
-        ValueError: nothing tells what the model takes.
+    inputs: arrays such as it takes; by default what a functional or Sequential model says, and
+    ValueError if it is neither.
     """
     if inputs is None:
-        inputs = specifications(model)
+        need_graph(model)
+        given = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+        inputs = keras.tree.map_structure(
+            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name), given
+        )
     else:
         inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
         if not model.built:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 from keras import layers
@@ -14,13 +12,8 @@ Samples = tuple[np.ndarray, np.ndarray]  # points, (n, features), and one-hot cl
 def build(widths: np.ndarray, scales: np.ndarray, features: int, classes: int) -> keras.Model:
     """A hidden layer and a softmax for each of many candidates, which share no weight.
 
-    Args:
-        widths: how many units the hidden layer of each has, (candidates,).
-        scales: what its output is multiplied with, (candidates,).
-        features, classes: of the points.
-
-    Returns:
-        A model from (batch, features) to probabilities, (batch, candidates, classes).
+    From points, (batch, features), to probabilities, (batch, candidates, classes). Of each hidden
+    layer `widths` has the number of units, and `scales` what its output is multiplied with.
     """
     count, units = len(widths), int(max(widths))
     # 1 / sqrt(width) for the units that a candidate has, 0 for those that it has not.
@@ -36,44 +29,29 @@ def build(widths: np.ndarray, scales: np.ndarray, features: int, classes: int) -
 
 
 def fit(
-    rates: np.ndarray,
-    widths: np.ndarray,
-    train: Samples,
-    test: Samples,
-    *,
-    scales: np.ndarray | float = 1.0,
-    epochs: int,
-    batch_size: int,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    rates: np.ndarray, widths: np.ndarray, train: Samples, test: Samples, *, scales=1.0, **options
 ) -> np.ndarray:
     """Train the candidates of `build`, each by gradient descent with a learning rate of its own.
 
     Args:
         rates, widths, scales: of each candidate, (candidates,); one scale may be that of all.
         train, test: points and their classes.
-        epochs, batch_size, callbacks: as `keras.Model.fit` takes them.
+        options: epochs, batch_size and so on, as `keras.Model.fit` takes them.
 
     Returns:
         Whether each is right about each test sample: (test samples, candidates).
     """
-    points, classes = train
-    count = len(rates)
+    (points, classes), count = train, len(rates)
     model = build(widths, np.broadcast_to(scales, count), points.shape[1], classes.shape[1])
     # The loss is the mean over the candidates. With plain SGD the weight of a candidate's loss is
     # then its learning rate.
     model.compile(
         keras.optimizers.SGD(float(count)),
         "categorical_crossentropy",
-        steps_per_execution=-(-len(points) // batch_size),  # an epoch
+        steps_per_execution=-(-len(points) // options["batch_size"]),  # an epoch
     )
-    model.fit(
-        points,
-        np.repeat(classes[:, None], count, axis=1),
-        sample_weight=np.tile(np.float32(rates), (len(points), 1)),
-        epochs=epochs,
-        batch_size=batch_size,
-        verbose=0,
-        callbacks=list(callbacks),
-    )
+    targets = np.repeat(classes[:, None], count, axis=1)
+    weights = np.tile(np.float32(rates), (len(points), 1))
+    model.fit(points, targets, sample_weight=weights, verbose=0, **options)
     points, classes = test
     return model(points).numpy().argmax(axis=2) == classes.argmax(axis=1)[:, None]

@@ -1,7 +1,5 @@
-"""Not the package, which is the folder around it: this is found where that folder is not.
-
-Python looks for `ch07` beside the program that it runs first. Beside `python ch07/board.py`, or in
-a console that was started in this folder, that is this file.
+"""Not the package, which is the folder around it, but what Python finds under its name beside a
+program in that folder, such as `python ch07/board.py`, or in a console that was started in it.
 """
 
 import sys
@@ -11,7 +9,6 @@ HELP = (
     "the folder ch07 is a package and has no programs: from the folder above it, run a numbered "
     "script such as ch0702_tensor_board.py, whose --board starts TensorBoard, or import ch07 there."
 )
-
 program = Path(getattr(sys.modules["__main__"], "__file__", None) or "")
 if program.suffix != ".py":
     raise ImportError(HELP)

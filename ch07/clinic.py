@@ -1,8 +1,4 @@
-"""The clinic of section 7.2.2: by which symptom in its logs a faulty training is known.
-
-A symptom is where to look in TensorBoard, what is seen there, what follows from it, and the number
-behind what is seen, which is read from the same event files.
-"""
+"""The clinic of section 7.2.2: by which symptom in its logs a faulty training is known."""
 
 from __future__ import annotations
 
@@ -27,26 +23,17 @@ class Logs:
 
     @classmethod
     def read(cls, log_dir: Path) -> Logs:
-        """The logs in `log_dir`.
-
-        Raises:
-            FileNotFoundError: there are none.
-        """
+        """The logs in `log_dir`; FileNotFoundError if there are none."""
         train, validation = log_dir / "train", log_dir / "validation"
         return cls(board.scalars(train), board.scalars(validation), board.histograms(train))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Symptom:
-    """By which a fault is known.
+    """By which a fault is known: where to look in TensorBoard, what is seen, what follows from it.
 
-    Attributes:
-        tab, tag: where to look in TensorBoard.
-        see: what is seen there.
-        conclude: what follows from it.
-        column: the number behind it, in two short lines.
-        number: from the logs of a training to that number; NaN where there is none.
-        at_least, at_most: from where on it shows; one of them.
+    column: what the number behind it is, in two short lines. number: from the logs of a training to
+    that number; NaN where there is none. at_least, at_most: from where on it shows; one of them.
     """
 
     tab: str
@@ -165,9 +152,7 @@ SYMPTOMS = {
 def examine(log_dir: Path) -> dict[str, float]:
     """The number of each symptom, by fault, in the logs of one training.
 
-    Raises:
-        FileNotFoundError: there are no logs.
-        ValueError: a tag is not among them, so they are not of the text classifier.
+    FileNotFoundError without logs; ValueError if they are not those of the text classifier.
     """
     logs = Logs.read(log_dir)
     try:

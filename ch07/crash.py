@@ -24,7 +24,6 @@ class KilledAt(keras.callbacks.Callback):
     def __init__(self, epoch: int, batch: int):
         super().__init__()
         self.moment = epoch, batch
-        self.epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -35,18 +34,11 @@ class KilledAt(keras.callbacks.Callback):
 
 
 def run_and_kill(train: str, *arguments: object, epoch: int, batch: int) -> None:
-    """Call `train(*arguments, callback)` in a process of its own, which is killed at a batch.
+    """Call `train(*arguments, callback)` in a process of its own, killed after a batch of an epoch.
 
-    The process sets TensorFlow as a lesson has it, so it trains as this one would.
-
-    Args:
-        train: a function as "module:name". It gives the callback to `fit`, with one step for each
-            execution, and seeds what it does. A script is imported, so none of its lessons runs.
-        arguments: numbers, texts and paths; paths arrive as text.
-        epoch, batch: after which batch of which epoch, both counted from 0.
-
-    Raises:
-        RuntimeError: the process has ended otherwise; the text has the end of what it printed.
+    `train` is a function as "module:name", which gives the callback to `fit`. Of the arguments,
+    numbers and texts, paths arrive as text. The process sets TensorFlow as a lesson has it, so it
+    trains as this one would. RuntimeError, with what it has printed, if it ends otherwise.
     """
     order = json.dumps([train, arguments, epoch, batch], default=lambda path: str(path.absolute()))
     done = subprocess.run(

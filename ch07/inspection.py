@@ -10,30 +10,34 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ch07 import calls, checks, metrics
+from ch07 import calls, metrics
 from ch07.data import Task
-from ch07.data.text import Sentences
+
+
+def gradient_over_layers(
+    model: keras.Model, names: Sequence[str], inputs: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """The norm of the loss's gradient on what each layer gives, over that on the last: (layers,).
+
+    On what layers give and not on weights: behind equal layers without bias the gradients of first
+    and last kernel have much the same norm, however small they have both become. `model` is a
+    classifier, and runs as in training: BatchNormalization moves its averages.
+    """
+    watched = [model.get_layer(name).output for name in names]
+    stages = keras.Model(model.input, [*watched, model.output])
+    kind = "binary" if model.output.shape[-1] == 1 else "categorical"
+    with tf.GradientTape() as tape:
+        *given, output = stages(inputs, training=True)
+        loss = tf.reduce_mean(keras.losses.get(f"{kind}_crossentropy")(targets, output))
+    norms = np.array([float(tf.norm(part)) for part in tape.gradient(loss, given)])
+    return norms / norms[-1]
 
 
 def gradient_ratio(
     model: keras.Model, names: tuple[str, str], inputs: np.ndarray, targets: np.ndarray
 ) -> float:
-    """How much of the gradient arrives: its norm on a tensor of `model` over that on a later one.
-
-    The gradient on tensors and not on weights: behind equal layers without bias the gradients of
-    first and last kernel have much the same norm, however small they have both become.
-
-    Args:
-        model: a classifier of two classes.
-        names: the layers whose outputs are the first and the later tensor.
-        inputs, targets: what the binary cross-entropy is computed from.
-    """
-    watched = [model.get_layer(name).output for name in names]
-    stages = keras.Model(model.input, [*watched, model.output])
-    with tf.GradientTape() as tape:
-        first, later, output = stages(inputs)
-        loss = tf.reduce_mean(keras.losses.binary_crossentropy(targets, output))
-    return float(tf.divide(*map(tf.norm, tape.gradient(loss, [first, later]))))
+    """How much of the gradient on the second layer arrives at the first; in single precision."""
+    return float(np.float32(gradient_over_layers(model, names, inputs, targets)[0]))
 
 
 def gradient_over_time(
@@ -41,14 +45,8 @@ def gradient_over_time(
 ) -> np.ndarray:
     """The norm of the loss's gradient on each time step over that on the last: (steps,).
 
-    Args:
-        model: a classifier of sequences.
-        sequences: (samples, steps, features).
-        targets: (samples, classes), one-hot.
+    sequences: (samples, steps, features), floats. targets: (samples, classes), one-hot.
     """
-    checks.shaped("samples, steps, features", sequences=sequences)
-    if sequences.dtype.kind != "f":
-        raise ValueError(f"sequences are of {sequences.dtype}: only floats have a gradient.")
     sequences = tf.constant(sequences)
     with tf.GradientTape() as tape:
         tape.watch(sequences)
@@ -62,40 +60,27 @@ def open_forget_gate(lstm: keras.layers.LSTM, steps: int) -> None:
     """Start the forget gate so that the carry loses 1 / `steps` in a step, and not Keras's 0.27.
 
     sigmoid(log(n - 1)) is 1 - 1 / n (Tallec and Ollivier, 2018, https://arxiv.org/abs/1804.11188).
-
-    Raises:
-        ValueError: `steps` is not a whole number from 2, or `lstm` has no bias, or none yet.
+    `lstm` is built and has a bias.
     """
-    checks.whole(2, steps=steps)
-    if len(lstm.get_weights()) != 3:
-        raise ValueError(f"The layer '{lstm.name}' has no bias to set.")
     kernel, recurrent_kernel, bias = lstm.get_weights()
     bias[lstm.units : 2 * lstm.units] = np.log(steps - 1)
     lstm.set_weights([kernel, recurrent_kernel, bias])
 
 
 def accuracy_by_question(models: Mapping[str, keras.Model], task: Task) -> dict[str, list[float]]:
-    """The test accuracy of each of `models`, by name, for each of several yes-or-no questions.
-
-    Args:
-        models: trained, with a sigmoid for each question.
-        task: its targets are (samples, questions), 0 or 1.
-    """
-    return {
-        name: metrics.accuracies(model.predict(task.test, verbose=0), task.test_targets)
+    """The test accuracy of each of `models`, by name, for each of several yes-or-no questions."""
+    right = {
+        name: (model.predict(task.test, verbose=0) > 0.5) == (task.test_targets > 0.5)
         for name, model in models.items()
     }
+    return {name: of.mean(axis=0).tolist() for name, of in right.items()}
 
 
 def score_all_pairs(siamese: keras.Model, sentences: np.ndarray) -> np.ndarray:
     """The score of each pair of sentences, in the order of `np.triu_indices`.
 
-    Each sentence is encoded once, and only the small head sees pairs: a shared LSTM makes that
-    possible, and with a symmetric head one score for each pair is enough.
-
-    Args:
-        siamese: a model of two inputs, in which the layer "difference" takes both encodings.
-        sentences: (count, words, features).
+    Each sentence, (words, features), is encoded once, and only the small head, which follows the
+    layer "difference" of both encodings, sees pairs: a shared LSTM makes that possible.
     """
     encodings = siamese.get_layer("difference").input  # of the left and of the right sentence
     encoded = keras.Model(siamese.inputs[0], encodings[0])(sentences).numpy()
@@ -104,48 +89,20 @@ def score_all_pairs(siamese: keras.Model, sentences: np.ndarray) -> np.ndarray:
     return head([encoded[first], encoded[second]]).numpy()[:, 0]
 
 
-def find_duplicates(siamese: keras.Model, sentences: Sentences) -> dict[str, Any]:
+def find_duplicates(siamese: keras.Model, sentences: Task) -> dict[str, Any]:
     """Search the queries of `sentences` for pairs that ask the same (section 7.1.5).
 
-    Returns:
-        By name: "scores" of all pairs and whether each is a "duplicate", (pairs,); the "threshold",
-        the best for the list to practise on, from which on a pair counts as found; the "precision"
-        of what is found, its "recall", and the "share" of duplicates among all pairs.
+    By name: "scores" of all pairs and whether each is a "duplicate", (pairs,); the "threshold", the
+    best for the list to practise on, from which on a pair counts as found; the "precision" of what
+    is found, its "recall", and the "share" of duplicates among all pairs.
     """
-    practice, queries = sentences.practice, sentences.queries
+    practice, duplicate = sentences.practice, sentences.queries.duplicate
     scores = score_all_pairs(siamese, practice.sentences)
     threshold = metrics.best_threshold(scores, practice.duplicate)
-    scores, duplicate = score_all_pairs(siamese, queries.sentences), queries.duplicate
+    scores = score_all_pairs(siamese, sentences.queries.sentences)
     precision, recall = metrics.precision_and_recall(scores >= threshold, duplicate)
-    return {
-        "scores": scores,
-        "duplicate": duplicate,
-        "threshold": threshold,
-        "precision": precision,
-        "recall": recall,
-        "share": float(duplicate.mean()),
-    }
-
-
-def gradient_over_layers(
-    model: keras.Model, names: Sequence[str], inputs: np.ndarray, targets: np.ndarray
-) -> np.ndarray:
-    """The norm of the loss's gradient on what each layer gives, over that on the last: (layers,).
-
-    As in training, with the statistics of the batch: BatchNormalization moves its averages.
-
-    Args:
-        model: a classifier.
-        names: the layers, in their order.
-        inputs, targets: what the categorical cross-entropy is computed from.
-    """
-    watched = [model.get_layer(name).output for name in names]
-    stages = keras.Model(model.input, [*watched, model.output])
-    with tf.GradientTape() as tape:
-        *given, output = stages(inputs, training=True)
-        loss = tf.reduce_mean(keras.losses.categorical_crossentropy(targets, output))
-    norms = np.array([float(tf.norm(part)) for part in tape.gradient(loss, given)])
-    return norms / norms[-1]
+    found = {"scores": scores, "duplicate": duplicate, "threshold": threshold}
+    return found | {"precision": precision, "recall": recall, "share": float(duplicate.mean())}
 
 
 # 7.3 What a model costs, what it does to a signal, how models err, what a search promises
@@ -155,42 +112,30 @@ def multiply_adds(model: keras.Model) -> int:
     """The multiplications, each with its addition, of a model for one sample, in all of its calls.
 
     Every weight of a kernel is used once at every position of the output; of a depthwise kernel
-    too, whose positions are those of the output as well, since strides act there. Biases,
-    activations and pools are not counted.
-
-    Raises:
-        ValueError: the model has weights in a layer other than Dense, Conv2D or SeparableConv2D,
-            positions that depend on the data, or shapes that nothing but data would tell.
+    too, since strides act there. Biases, activations and pools are not counted. A ValueError is
+    raised where a layer other than Dense, Conv2D and SeparableConv2D has weights.
     """
+    counted = keras.layers.Dense, keras.layers.Conv2D, keras.layers.SeparableConv2D
     total = 0
     for call in calls.trace(model)[1]:
-        layer = call.layer
-        if isinstance(layer, keras.layers.SeparableConv2D):
-            kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
-        elif isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
-            kernels = (layer.kernel,)
-        elif layer.weights and not isinstance(layer, keras.Model):  # whose layers are calls too
-            raise ValueError(f"The multiply-adds of a {type(layer).__name__} are not known here.")
-        else:
-            continue
-        shape = call.outputs[0].shape[1:-1]
-        if None in shape or getattr(layer, "data_format", "") == "channels_first":
-            raise ValueError(f"The positions in the output of '{call.name}' cannot be counted.")
-        positions = int(np.prod(shape))  # 1 for a Dense layer on vectors
-        total += positions * sum(int(np.prod(kernel.shape)) for kernel in kernels)
+        if not call.layer.weights or isinstance(call.layer, keras.Model):
+            continue  # the layers of a model have calls of their own
+        if not isinstance(call.layer, counted):
+            kind = type(call.layer).__name__
+            raise ValueError(f"The multiply-adds of a {kind} are not known here.")
+        kernels = [np.prod(one.shape) for one in call.layer.weights if len(one.shape) > 1]
+        total += int(np.prod(call.outputs[0].shape[1:-1]) * sum(kernels))
     return total
 
 
-def median_seconds(
-    models: Sequence[keras.Model], inputs: np.ndarray, repetitions: int = 9
-) -> list[float]:
-    """The median time of a forward pass of each of `models`.
+def median_seconds(models: Sequence[keras.Model], inputs: np.ndarray) -> list[float]:
+    """The median time of nine forward passes of each of `models`.
 
     They take turns, so what else the machine does meets all of them. The first turn, which traces,
     is not timed.
     """
     passes, seconds = [tf.function(model) for model in models], []
-    for _ in range(repetitions + 1):
+    for _ in range(10):
         seconds.append([])
         for one in passes:
             started = time.perf_counter()
@@ -203,9 +148,8 @@ def signal_sizes(model: keras.Model, prefix: str, inputs: np.ndarray) -> np.ndar
     """The root mean square of what each layer called `prefix`... gives, over that of `inputs`."""
     watched = [layer.output for layer in model.layers if layer.name.startswith(prefix)]
     signals = keras.Model(model.input, watched)(inputs)
-    return np.array([np.sqrt(np.mean(np.square(one))) for one in signals]) / np.sqrt(
-        np.mean(np.square(inputs))
-    )
+    sizes = [np.sqrt(np.mean(np.square(one))) for one in (inputs, *signals)]
+    return np.array(sizes[1:]) / sizes[0]
 
 
 def best_so_far(
@@ -213,15 +157,13 @@ def best_so_far(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What a search reports after each trial, and what that is worth, in the mean of many searches.
 
+    The best validation accuracy of the first n trials, and the test accuracy of that candidate (the
+    first, where several are equal), for n from 1: (candidates,) each.
+
     Args:
         right: whether a candidate is right about a held-out sample, (samples, candidates).
         size: samples in the validation set of a search; all the others are its test set.
         repeats: how many searches, each with a validation set and an order of trials of its own.
-        rng: draws them.
-
-    Returns:
-        The best validation accuracy of the first n trials, and the test accuracy of that candidate
-        (the first, where several are equal), for n from 1: (candidates,) each.
     """
     samples, trials = right.shape
     hits = np.stack(
@@ -236,19 +178,15 @@ def best_so_far(
     return best.mean(axis=0) / size, tested.mean(axis=0)
 
 
+# Of several models of two classes: predicted has a probability of each, (samples, models), and
+# targets, (samples, 1), are 0 or 1.
+
+
 def learned_weights(predicted: np.ndarray, targets: np.ndarray, seed: int) -> np.ndarray:
-    """Weights for an average of models, learned for its accuracy, which has no gradient.
+    """Weights for an average of models, (models,), learned for its accuracy, without gradient.
 
     By random search. The best of many weights owes its place to luck with the samples, as the
     winner of any search does; the mean of the best few lies where the accuracy is high.
-
-    Args:
-        predicted: what each model says of validation samples, (samples, models) probabilities.
-        targets: (samples, 1), 0 or 1.
-        seed: of the search.
-
-    Returns:
-        Weights that sum to 1, (models,).
     """
     drawn = np.random.default_rng(seed).dirichlet(np.ones(predicted.shape[1]), 2000)
     accuracy = np.mean((predicted @ drawn.T > 0.5) == (targets > 0.5), axis=0)
@@ -256,7 +194,7 @@ def learned_weights(predicted: np.ndarray, targets: np.ndarray, seed: int) -> np
 
 
 def error_correlations(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """How the errors of each two models correlate, (models, models); arguments as above.
+    """How the errors of each two models correlate, (models, models).
 
     1: both are wrong about the same samples. 0: whether one is wrong says nothing of the other.
     """
@@ -266,15 +204,7 @@ def error_correlations(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray
 def diversity(
     predicted: np.ndarray, targets: np.ndarray, members: Sequence[int]
 ) -> tuple[float, float]:
-    """How the errors of some models correlate, and what their average gains on them in the mean.
-
-    Args:
-        predicted, targets: as `learned_weights` takes them.
-        members: which of the models.
-
-    Returns:
-        The mean correlation over their pairs, and the gain in accuracy.
-    """
+    """The mean correlation of some models' errors, and what their average gains in accuracy."""
     some = predicted[:, members]
     correlations = error_correlations(some, targets)[np.triu_indices(len(members), k=1)]
     alone = np.mean((some > 0.5) == (targets > 0.5))

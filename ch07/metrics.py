@@ -8,28 +8,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from ch07 import checks
 
-
-def alike(predicted: np.ndarray, target: np.ndarray, form: str = "samples, outputs") -> None:
-    """Check that the two have the same shape, such as `form` says, and nothing but numbers.
-
-    Raises:
-        ValueError: they differ in shape, are empty, or have a NaN.
-    """
-    if np.shape(predicted) != np.shape(target):
-        raise ValueError(
-            f"Predictions {np.shape(predicted)} and targets {np.shape(target)} differ in shape."
-        )
-    checks.shaped(form, predicted=predicted, target=target)
+def alike(predicted: np.ndarray, target: np.ndarray) -> None:
+    """Refuse what NumPy would broadcast, with a ValueError."""
+    shapes = np.shape(predicted), np.shape(target)
+    if shapes[0] != shapes[1]:
+        raise ValueError("Predictions {} and targets {} differ in shape.".format(*shapes))
 
 
 def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
-    """The share of right answers.
+    """The share of right answers; `target` has one-hot rows, or 0 and 1.
 
-    Args:
-        predicted: probabilities, shape (n, classes), or (n, 1) for the second of two classes.
-        target: of the same shape: one-hot rows, or 0 and 1.
+    predicted: probabilities, shape (n, classes), or (n, 1) for the second of two classes.
     """
     alike(predicted, target)
     if predicted.shape[1] == 1:
@@ -51,17 +41,9 @@ def score(measure: Any, predicted: np.ndarray, target: np.ndarray) -> float:
     return float(np.mean(known(target, predicted)))
 
 
-def accuracies(predicted: np.ndarray, target: np.ndarray) -> list[float]:
-    """The share of right answers for each of several yes-or-no questions: (n, questions) each."""
-    alike(predicted, target)
-    return [accuracy(predicted[:, [n]], target[:, [n]]) for n in range(target.shape[1])]
-
-
 def r2(predicted: np.ndarray, target: np.ndarray) -> float:
     """The share of the variance of `target` that is predicted: 1 is perfect, 0 is the mean's."""
     alike(predicted, target)
-    if not np.var(target):
-        raise ValueError("target is the same for all samples: there is no variance to predict.")
     return float(1 - np.mean((predicted - target) ** 2) / np.var(target))
 
 
@@ -76,9 +58,6 @@ def best_mix(predictions: Sequence[np.ndarray], target: np.ndarray) -> np.ndarra
 
 def precision_and_recall(found: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     """Of what was `found` (booleans) the share that is `true`; of what is true the share found."""
-    alike(found, true, "things")
-    if found.dtype != bool or true.dtype != bool or not true.any():
-        raise ValueError("found and true have to be booleans, and something has to be true.")
     hits = (found & true).sum()
     return float(hits / max(found.sum(), 1)), float(hits / true.sum())
 
@@ -86,13 +65,8 @@ def precision_and_recall(found: np.ndarray, true: np.ndarray) -> tuple[float, fl
 def best_threshold(scores: np.ndarray, true: np.ndarray) -> float:
     """The score from which on saying "true" gives the best F1, the mean of precision and recall.
 
-    Args:
-        scores: shape (n,), higher for what is more likely true.
-        true: booleans, shape (n,), not all of them False.
+    scores: (n,), higher for what is more likely true. true: (n,) booleans.
     """
-    alike(scores, true, "things")
-    if true.dtype != bool or not true.any():
-        raise ValueError("true has to be booleans, not all of them False.")
     order = np.argsort(-scores, kind="stable")
     hits = true[order].cumsum()
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + true.sum())
@@ -102,33 +76,15 @@ def best_threshold(scores: np.ndarray, true: np.ndarray) -> float:
 
 
 def same_kind_neighbours(vectors: np.ndarray, kinds: np.ndarray) -> float:
-    """The share of words whose nearest neighbour by cosine is a word of the same kind.
-
-    Args:
-        vectors: (words, dimensions), none of them zero.
-        kinds: (words,).
-    """
-    checks.shaped("words, dimensions", vectors=vectors)
-    checks.enough("The number of words", len(vectors), 2, "neighbours")
-    if np.shape(kinds) != (len(vectors),) or not np.any(vectors, axis=1).all():
-        raise ValueError("Every word needs a kind, and a vector that is not zero.")
+    """The share of words, (words, dimensions), whose nearest by cosine is of the same kind."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     likeness = unit @ unit.T
     np.fill_diagonal(likeness, -np.inf)  # a word is not its own neighbour
     return float(np.mean(kinds[likeness.argmax(axis=1)] == kinds))
 
 
-def principal_components(vectors: np.ndarray, count: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates, (points, count), and the share of the variance that each of them has, (count,).
-
-    Args:
-        vectors: (points, dimensions).
-        count: how many components, the largest first.
-    """
-    checks.shaped("points, dimensions", vectors=vectors)
-    checks.between(1, min(vectors.shape), count=checks.whole(count=count))
+def principal_components(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of (points, dimensions), (points, count), and their shares of the variance."""
     centred = vectors - vectors.mean(axis=0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-    if not sizes[0]:
-        raise ValueError("vectors are all the same: there is no variance to have a share of.")
     return left[:, :count] * sizes[:count], (sizes**2 / np.sum(sizes**2))[:count]

@@ -1,27 +1,27 @@
 """Searching for hyperparameters with Optuna (Akiba et al., 2019, https://arxiv.org/abs/1907.10902).
 
 A study is a list of trials. In memory it ends with its process. In a database any number of workers
-can share it, processes or machines, and it survives their death: no finished trial is lost, and the
-trial of a killed worker is run again, by the first worker that asks for its next one after `GRACE`
-seconds without a sign of life, or else by the next start. This is Optuna's own work, with Optuna's
-limits: workers that end at the same moment may run a trial more each than was asked for; a worker
-that is killed before its first sign of life loses its trial, though nobody waits for it; and the
-memory that TensorFlow keeps of every model, some 6 MB, is given back when the worker ends.
+can share it, and it survives their death: no finished trial is lost, and the trial of a killed
+worker is run again, by who asks for its next one after `GRACE` seconds without a sign of life.
+This is Optuna's own work, with Optuna's limits: workers that end at the same moment may run a trial
+more each than was asked for, and a worker that is killed before its first sign of life loses its
+trial, though nobody waits for it.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Before Keras, as in the scripts.
-from ch07.lab.startup import UsageError, interruptible
+from ch07.lab import startup  # before Keras, as in the scripts
 
 # isort: split
 import keras
@@ -39,6 +39,7 @@ from ch07.lab import Section
 from ch07.lab.console import Terminal
 from ch07.lab.language import tr
 from ch07.lab.program import count
+from ch07.lab.startup import UsageError
 
 AT_RANDOM = 5  # trials before there is anything to learn from; Optuna's 10 are a long time
 BEFORE_PRUNING = 2  # epochs: in the first ones, the best trials may well be slow
@@ -46,7 +47,7 @@ HEARTBEAT, GRACE = 5, 20  # seconds between two signs of life, and without one u
 RETRIES = 3  # a trial that kills every worker that runs it must not do so for ever
 PATIENCE = 30  # seconds to wait for an SQLite file that is in use
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-# The package with the driver of a database, where it is not called like the module.
+# The packages with drivers that are not called like their modules.
 PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 
 Objective = Callable[[Any], float]
@@ -84,30 +85,28 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(verbosity)
 
 
-def new_study(seed: int | None, **stored: Any) -> optuna.Study:
+def new_study(seed: int | None = None, **stored: Any) -> optuna.Study:
     """A new study, in memory, that maximizes with TPE and ends trials that lag behind the median.
 
     TPE (Bergstra et al., 2011) keeps two densities for each hyperparameter, of the better trials
-    and of the others, and proposes what is likelier in the first. `seed`: of the proposals; None
-    draws another one each time. `stored`: what else `optuna.create_study` takes.
+    and of the others, and proposes what is likelier in the first. `stored`: what else
+    `optuna.create_study` takes.
     """
     with quiet():
         # constant_liar: what other workers run now counts as tried.
-        options = dict(seed=seed, n_startup_trials=AT_RANDOM, constant_liar=True)
-        stored["sampler"] = optuna.samplers.TPESampler(**options)
-        stored["pruner"] = optuna.pruners.MedianPruner(AT_RANDOM, BEFORE_PRUNING)
-        return optuna.create_study(direction="maximize", **stored)
+        tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=AT_RANDOM, constant_liar=True)
+        pruner = optuna.pruners.MedianPruner(AT_RANDOM, BEFORE_PRUNING)
+        return optuna.create_study(direction="maximize", sampler=tpe, pruner=pruner, **stored)
 
 
 def database(text: str) -> str:
-    """`text` if it is the URL of a database that a study can lie in; as a type for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: it is no such URL, or the driver of the database is missing.
-    """
+    """A type for argparse: the URL of a database that a study can lie in, with its driver."""
     try:
         url = sqlalchemy.engine.make_url(text)
         url.get_dialect().import_dbapi()
+        if not url.drivername.startswith("sqlite") or url.database not in (None, "", ":memory:"):
+            return text
+        refused = "a study needs a file, such as sqlite:///search.db."
     except sqlalchemy.exc.NoSuchModuleError:
         refused = f"SQLAlchemy knows no database '{url.drivername}': use sqlite, mysql, postgresql."
     except ImportError as error:
@@ -116,10 +115,6 @@ def database(text: str) -> str:
     except (sqlalchemy.exc.ArgumentError, ValueError):
         # Not repeated: what cannot be parsed may hold a password anywhere.
         refused = "that is not the URL of a database, such as sqlite:///search.db."
-    else:
-        if not url.drivername.startswith("sqlite") or url.database not in (None, "", ":memory:"):
-            return text
-        refused = "a study needs a file, such as sqlite:///search.db."
     raise argparse.ArgumentTypeError(refused)
 
 
@@ -131,14 +126,12 @@ def plain_errors(url: str) -> Iterator[None]:
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, UnboundLocalError) as error:
         # Optuna 5.0 trips over a variable of its own when a database fails at the end of a trial.
         cause = error
-        while cause is not None and not hasattr(cause, "orig"):
+        while not hasattr(cause, "orig"):
             cause = cause.__cause__ or cause.__context__
-        if cause is None:
-            raise
-        reason = " ".join(str(cause.orig).split())
+            if cause is None:
+                raise
         shown = sqlalchemy.engine.make_url(url)
-        if shown.password:
-            reason = reason.replace(str(shown.password), "***")
+        reason = " ".join(str(cause.orig).split()).replace(shown.password or "\0", "***")
         raise UsageError(
             f"the database {shown.render_as_string(hide_password=True)} does not do its work "
             f"({reason}): no finished trial is lost, so try again when it does."
@@ -160,26 +153,25 @@ def open_study(url: str, name: str, heartbeat: int = HEARTBEAT, grace: int = GRA
         UsageError: the database cannot be used, or holds other data.
     """
     options: dict[str, Any] = {"pool_pre_ping": True}
-    if sqlalchemy.engine.make_url(url).drivername.startswith("sqlite"):
+    if url.startswith("sqlite"):
         # Each connection is closed after its use, so none keeps the file open.
         options = {"poolclass": sqlalchemy.NullPool, "connect_args": {"timeout": PATIENCE}}
     times = {"heartbeat_interval": heartbeat, "grace_period": grace}
     with plain_errors(url), quiet():
+        retry = optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES)
         engine = sqlalchemy.create_engine(url, **options)
         tables = sqlalchemy.inspect(engine).get_table_names()
         engine.dispose()
         if tables and not {"studies", "alembic_version", "version_info"} & set(tables):
             raise UsageError("that database holds other data: choose another one for the study.")
-        retry = optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES)
         for tries in range(10):
             try:
                 storage = Storage(url, options, heartbeat_stale_trial_callback=retry, **times)
-                stored = {"storage": storage, "study_name": name, "load_if_exists": True}
-                return new_study(None, **stored)  # workers of one seed would draw the same
-            except (sqlalchemy.exc.DatabaseError, RuntimeError) as error:
-                # Another worker is making the same tables at this moment: it is soon done.
-                made = isinstance(error, (sqlalchemy.exc.IntegrityError, RuntimeError))
-                if tries == 9 or not (made or "already exists" in str(error)):
+                # Without a seed: workers of one seed would draw the same.
+                return new_study(storage=storage, study_name=name, load_if_exists=True)
+            except (sqlalchemy.exc.DatabaseError, RuntimeError):
+                # Another worker may be making the same tables at this moment: it is soon done.
+                if tries == 9:
                     raise
                 time.sleep(0.2)
 
@@ -193,12 +185,8 @@ def work(
 ) -> None:
     """Work on a `study` until it has `trials` finished ones, those of other workers included.
 
-    Args:
-        study: of `open_study`, which others may work on too, or of `new_study`.
-        objective: takes a trial, returns what is to be large; may raise optuna.TrialPruned.
-        trials: pruned ones count too.
-        url: of the study, for messages.
-        callbacks: are called after each trial of this worker.
+    `objective` takes a trial and returns what is to be large, or raises optuna.TrialPruned, which
+    counts too; `url` is for messages.
 
     Raises:
         UsageError: the database fails.
@@ -207,11 +195,15 @@ def work(
 
     def evaluate(trial: optuna.Trial) -> float:
         try:
-            with interruptible():
-                return objective(trial)
-        except KeyboardInterrupt:
+            value = objective(trial)
+            if startup.heard:  # which compiled code may swallow, or turn into another error
+                raise KeyboardInterrupt
+            return value
+        except (KeyboardInterrupt, Exception) as error:
+            if not startup.by_ctrl_c(type(error)):
+                raise
             study.enqueue_trial(trial.params)
-            raise
+            raise KeyboardInterrupt from error
 
     with plain_errors(url), quiet():
         if len(study.get_trials(deepcopy=False, states=FINISHED)) < trials:
@@ -226,10 +218,10 @@ def hyperopt(
     seed: int,
     callbacks: Sequence[Callback] = (),
 ) -> optuna.Study:
-    """A search with Hyperopt (Bergstra et al., 2013), in memory; it ends no trial early.
+    """A search with Hyperopt (Bergstra et al., 2013), in memory; returns a study with its trials.
 
     `suggest` asks a trial for every hyperparameter, whatever that answers; the rest is as `work`
-    takes it. Returns a study that has its trials.
+    takes it. No trial ends early.
 
     Raises:
         UsageError: Hyperopt is not installed.
@@ -242,8 +234,8 @@ def hyperopt(
         missing = "the package hyperopt is missing: run 'python -m pip install hyperopt', "
         raise UsageError(f"{missing}or search with Optuna.") from None
     suggest(asked := new_study(seed).ask())  # for its distributions, and never run
-    study, space, hp = new_study(seed), {}, engine.hp
-    for name, of in asked.distributions.items():
+    study, space, space_of, hp = new_study(seed), {}, asked.distributions, engine.hp
+    for name, of in space_of.items():
         if isinstance(of, CategoricalDistribution):
             space[name] = hp.choice(name, of.choices)
         elif isinstance(of, IntDistribution):
@@ -255,8 +247,7 @@ def hyperopt(
 
     def loss(params: Mapping[str, Any]) -> float:
         value = objective(optuna.trial.FixedTrial(params, len(study.trials)))
-        of = {"params": params, "distributions": asked.distributions}
-        study.add_trial(optuna.create_trial(value=value, **of))
+        study.add_trial(optuna.create_trial(value=value, params=params, distributions=space_of))
         for callback in callbacks:
             callback(study, study.trials[-1])
         return -value
@@ -264,23 +255,18 @@ def hyperopt(
     with warnings.catch_warnings():
         # It sets the shape of arrays, which NumPy 2.5 advises against.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="hyperopt")
-        options = {"max_evals": trials, "rstate": np.random.default_rng(seed)}
-        engine.fmin(loss, space, engine.tpe.suggest, **options, show_progressbar=False)
+        rng = np.random.default_rng(seed)
+        engine.fmin(loss, space, engine.tpe.suggest, trials, rstate=rng, show_progressbar=False)
     return study
 
 
+@dataclass
 class Progress:
-    """The callback that shows a search: in a terminal a living line, elsewhere a line a trial.
+    """The callback that prints a line for each trial, in the order in which they end."""
 
-    Trials are counted from 1, in the order in which they end.
-    """
-
-    def __init__(self, trials: int, console: Terminal):
-        self.trials = trials
-        self.console = console
-        self.lives = console.is_terminal or console.told_by
-        self.text: Text | None = None
-        self.started = time.perf_counter()
+    trials: int
+    console: Terminal
+    started: float = field(default_factory=time.perf_counter)
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
         ended = study.get_trials(deepcopy=False, states=FINISHED)
@@ -289,25 +275,16 @@ class Progress:
         count = f"{tr('trial')} {len(ended):3d}/{self.trials:<3d}  {result}"
         seconds = f"{time.perf_counter() - self.started:5.1f} s"
         line = f"  ..  {count}  {tr('best')} {best:.3f}  {seconds}  {readable(trial.params)}"
-        self.text = Text(line, no_wrap=True, overflow="crop")
-        if self.lives:
-            self.console.update(self, self.text)
-        else:
-            self.text.truncate(100, overflow="ellipsis")  # columns of PyCharm's Run window
-            self.console.print(self.text)
-
-    def close(self) -> None:
-        """Leave the line as it stands."""
-        if self.text is not None and self.lives:
-            self.console.release(self, self.text)
-        self.text = None
+        text = Text(line, no_wrap=True)
+        text.truncate(self.console.width, overflow="ellipsis")
+        self.console.print(text)
 
 
+@dataclass
 class TrialLogs:
     """The callback that shows a search in TensorBoard: hyperparameters, and what was reported."""
 
-    def __init__(self, log_dir: Path):
-        self.log_dir = log_dir
+    log_dir: Path
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
         folder = self.log_dir / f"trial-{trial.number + 1:03d}"
@@ -317,9 +294,9 @@ class TrialLogs:
                 tf.summary.scalar("epoch_accuracy", value, epoch)
 
 
-def readable(hyperparameters: Mapping[str, Any]) -> str:
+def readable(params: Mapping[str, Any]) -> str:
     """Hyperparameters on one line."""
-    pairs = sorted(hyperparameters.items())
+    pairs = sorted(params.items())
     return ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
 
 
@@ -327,9 +304,9 @@ def importances(study: optuna.Study) -> dict[str, float]:
     """The share of each hyperparameter in what sets the better half of the trials apart, by name.
 
     PED-ANOVA (Watanabe et al., 2023, https://arxiv.org/abs/2304.10255), without pruned trials.
+    Optuna's default looks at the best tenth, which of ten trials is one and says nothing.
     """
     with quiet():
-        # Optuna's default looks at the best tenth, which of ten trials is one and says nothing.
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
         return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
@@ -341,8 +318,7 @@ def search_table(
 
     Returns:
         The best score so far of each search after each trial, (searches, trials), of either kind.
-        The first trials of a pair, which are random in both, are the same, so that luck there
-        helps neither.
+        The first trials of a pair, random in both, are the same, so that luck there helps neither.
     """
 
     def objective(trial: optuna.Trial) -> float:
@@ -355,10 +331,11 @@ def search_table(
         return np.maximum.accumulate([trial.value for trial in study.trials])
 
     seeds = np.random.SeedSequence(seed).generate_state(searches).tolist()
-    tpe, blind = optuna.samplers.TPESampler, optuna.samplers.RandomSampler
+    tpe = functools.partial(optuna.samplers.TPESampler, n_startup_trials=AT_RANDOM)
     with quiet():
-        learning = [search(tpe(seed=one, n_startup_trials=AT_RANDOM)) for one in seeds]
-        return np.array(learning), np.array([search(blind(seed=one)) for one in seeds])
+        kinds = (tpe, optuna.samplers.RandomSampler)
+        learning, blind = (np.array([search(kind(seed=of)) for of in seeds]) for kind in kinds)
+        return learning, blind
 
 
 # The options of section 7.3 that search beside its lessons, as `lab.Section` takes them.
@@ -388,11 +365,7 @@ OPTIONS = {
 
 
 def command(section: Section, suggest: Callable[[Any], Any], objective: Objective) -> None:
-    """Search as these options ask, and say what is best.
-
-    Args:
-        section: of the script.
-        suggest, objective: as `hyperopt` takes them.
+    """Search as these options ask, and say what is best; arguments as `hyperopt` takes them.
 
     Raises:
         UsageError: the database cannot be used, or Hyperopt is missing, or asked for too much.
@@ -402,15 +375,11 @@ def command(section: Section, suggest: Callable[[Any], Any], objective: Objectiv
         raise UsageError("--study is for Optuna: leave out --engine hyperopt.")
     # Other data make another study, in the same database.
     study = open_study(url, f"7.3.2, seed {section.seed}") if url else new_study(section.seed)
-    callbacks = [
-        section.shows(Progress(trials, section.console)),
-        TrialLogs(section.log_dir("study")),
-    ]
+    callbacks = [Progress(trials, section.console), TrialLogs(section.log_dir("study"))]
     if engine == "hyperopt":
         study = hyperopt(suggest, objective, trials, section.seed, callbacks)
     else:
         work(study, objective, trials, url or "sqlite://", callbacks)
-    section.close_lines()
     best = study.best_trial
     section.say(f"best: {best.value:.4f}, trial {best.number + 1}: {readable(best.params)}")
     section.say(board.invitation(section.output / "my_log_dir"))

@@ -42,7 +42,15 @@ def pytest_addoption(parser):
     )
 
 
+WHOLE_RUNS = ("functional_api", "tensor_board", "ensembling")  # fixtures that run a script
+ONE_BY_ONE = ("test_cells", "test_errata")  # files whose tests share nothing, and take long
+
+
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        runs = [name for name in WHOLE_RUNS if name in item.fixturenames]
+        alone = item.nodeid if item.path.stem in ONE_BY_ONE else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(runs[0] if runs else alone))
     if config.getoption("--all"):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]

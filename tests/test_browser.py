@@ -105,11 +105,11 @@ def test_the_projector_opens_on_points_coloured_by_kind(projector):
     assert "photography" not in projector.text()  # there is no legend yet
 
 
-def test_a_bookmark_of_the_projector_shows_the_legend(projector):
-    until(lambda: coloured_by_kind(projector), "points in the colours of the kinds")
-    projector.click("div.state-radio paper-icon-button")
+def test_to_colour_the_projector_by_kind_shows_the_legend(projector):
+    projector.click("paper-dropdown-menu", "No color map")
+    projector.click("paper-item", "kind")
     projector.wait_for_text(*KINDS)
-    projector.screenshot("projector_bookmark")
+    projector.screenshot("projector_legend")
 
 
 def test_hparams_compares_the_runs(browser):

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from ch07.lab.claims import Claim, Record, number
-from ch07.lab.console import came_out, claim_text, counted
+from ch07.lab.console import came_out, claim_text
 
 VERSIONS = {"keras": "3.15.1"}
 
@@ -75,11 +75,6 @@ def test_a_long_claim_goes_on_below_its_sentence():
 
 
 def test_counts_are_singular_and_plural():
-    assert [counted(n, "lesson") for n in (0, 1, 2000)] == [
-        "0 lessons",
-        "1 lesson",
-        "2,000 lessons",
-    ]
     assert came_out(1, [claim()], 2.4) == "1 lesson, 1 of 1 claim holds, 2 s"
     assert came_out(2, [claim(), claim(0.4)], 2.6) == "2 lessons, 1 of 2 claims hold, 3 s"
     assert came_out(0, [], 0) == "0 lessons, 0 s"
@@ -93,7 +88,7 @@ def test_a_claim_comes_back_from_its_record():
 
 def test_a_record_gives_every_number_back_to_the_last_bit(tmp_path):
     values = [0.1 + 0.2, 1e-300, math.pi, math.inf]
-    record = Record(tmp_path, "script.py", 3, VERSIONS)
+    record = Record(tmp_path, seed=3, packages=VERSIONS)
     record.write([claim(v, compared_with={"other": v / 3}) for v in values], {"lesson": 1.5})
     for path in (record.own, record.latest):
         saved = json.loads(path.read_text(encoding="utf-8"))
@@ -107,7 +102,7 @@ def test_a_record_gives_every_number_back_to_the_last_bit(tmp_path):
 
 def test_runs_in_the_same_second_keep_their_own_records(tmp_path, monkeypatch):
     monkeypatch.setattr("ch07.lab.claims.time.strftime", lambda form: "stopped clock")
-    records = [Record(tmp_path, "script.py", seed, VERSIONS) for seed in range(3)]
+    records = [Record(tmp_path, seed=seed) for seed in range(3)]
     for record in records:
         record.write([claim()], {"lesson": 1.0})
     seeds = [
@@ -118,13 +113,12 @@ def test_runs_in_the_same_second_keep_their_own_records(tmp_path, monkeypatch):
 
 
 def test_a_run_without_a_finished_lesson_leaves_no_record(tmp_path):
-    record = Record(tmp_path, "script.py", 0, VERSIONS)
-    record.discard()
+    Record(tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_failed_write_leaves_the_earlier_record_as_it_was(tmp_path, monkeypatch):
-    record = Record(tmp_path, "script.py", 0, VERSIONS)
+    record = Record(tmp_path)
     record.write([claim()], {"lesson": 1.0})
     before = record.latest.read_bytes()
 

@@ -57,8 +57,6 @@ def test_models_trained_together_are_trained_as_alone(optimizer, task):
 def test_a_comparison_has_the_epochs_and_the_steps_of_the_model_it_is_like(task):
     like, rate = two_inputs(5), 0.03
     like.compile(keras.optimizers.SGD(rate), "mse")
-    with pytest.raises(ValueError, match="'same_name' was not trained: epochs and batch_size"):
-        compare.fit({"one": two_inputs(5)}, task, like=like)
     like.fit(task.train, task.train_targets, epochs=2, batch_size=24, verbose=0)
     steps = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.update(steps.params))
     seen = {}
@@ -66,18 +64,6 @@ def test_a_comparison_has_the_epochs_and_the_steps_of_the_model_it_is_like(task)
     assert (seen["epochs"], seen["steps"]) == (2, 3)
     compare.fit({"one": two_inputs(5)}, task, like=like, epochs=1, batch_size=8, callbacks=[steps])
     assert (seen["epochs"], seen["steps"]) == (1, 8)
-
-
-@pytest.mark.parametrize("sizes", [{"epochs": 0}, {"batch_size": 1.5}])
-def test_sizes_that_train_nothing_are_refused(sizes, task):
-    like = two_inputs(5)
-    with pytest.raises(ValueError, match="is not compiled"):
-        compare.fit({"one": two_inputs(5)}, task, like=like, epochs=1, batch_size=8)
-    like.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=next(iter(sizes))):
-        compare.fit(
-            {"one": two_inputs(5)}, task, like=like, **{"epochs": 1, "batch_size": 8} | sizes
-        )
 
 
 @pytest.mark.parametrize("form", [dict, lambda by_name: list(by_name.values())])
@@ -111,16 +97,22 @@ def test_losses_and_metrics_may_be_objects(task):
     score = compare.fit({"one": one}, task, like=like, epochs=1, batch_size=32)["one"]
     predicted = one.predict(task.test, verbose=0)
     assert score == pytest.approx(np.abs(predicted - task.test_targets).mean(), rel=1e-5)
-    one.compile("sgd", keras.losses.Huber(delta=0.5))
-    restored = compare.compile_config(one)
-    assert restored["measure"] is restored["loss"]
-    assert float(restored["loss"](np.array([[3.0]]), np.array([[0.0]]))) == 0.5 * (3 - 0.25)
+    like.compile("sgd", keras.losses.Huber(delta=0.5))
+    score = compare.fit({"one": one}, task, like=like, epochs=1, batch_size=32)["one"]
+    off = np.abs(one.predict(task.test, verbose=0) - task.test_targets)
+    huber = np.where(off < 0.5, 0.5 * off**2, 0.5 * (off - 0.25))
+    assert score == pytest.approx(huber.mean(), rel=1e-5)
 
 
-def test_without_metrics_each_output_is_measured_by_its_loss():
-    model = two_inputs(5, heads=2)
-    model.compile("sgd", ["mse", "mae"])
-    assert compare.compile_config(model)["measure"] == {"head0": "mse", "head1": "mae"}
+def test_without_metrics_each_output_is_measured_by_its_loss(task):
+    targets = {"head0": task.train_targets, "head1": -task.train_targets}
+    task = Task(train=task.train, train_targets=targets, test=task.train, test_targets=targets)
+    like, both = two_inputs(5, heads=2), two_inputs(5, heads=2)
+    like.compile("sgd", ["mse", "mae"])
+    scores = compare.fit({"both": both}, task, like=like, epochs=1, batch_size=32)["both"]
+    off = [np.abs(of - targets[f"head{n}"]) for n, of in enumerate(both(task.train))]
+    assert scores["head0"] == pytest.approx(np.mean(off[0] ** 2), rel=1e-5)
+    assert scores["head1"] == pytest.approx(np.mean(off[1]), rel=1e-5)
 
 
 def test_a_comparison_traces_its_step_once(task, monkeypatch):
@@ -148,14 +140,10 @@ def test_a_sequential_model_is_compared_like_any_other(task):
     assert compare.fit({"stack": stack}, task, like=stack, epochs=1, batch_size=8)["stack"] > 0
 
 
-def test_models_that_share_a_weight_or_disagree_about_an_input_are_refused():
-    model, other = two_inputs(5), keras.Input((9,), name="left")
+def test_models_that_share_a_weight_are_refused():
+    model = two_inputs(5)
     with pytest.raises(ValueError, match="share a weight"):
         compare.together({"one": model, "again": model})
-    with pytest.raises(ValueError, match="Input 'left' is"):
-        compare.together({"one": model, "odd": keras.Model(other, layers.Dense(1)(other))})
-    with pytest.raises(ValueError, match="same name"):
-        compare.together({"a": two_inputs(5, heads=2), "a_head0": two_inputs(5)})
 
 
 def test_one_branch_is_a_new_model_of_the_inputs_that_are_left():
@@ -190,16 +178,3 @@ def test_without_sharing_every_call_has_a_layer_of_its_own():
     x = np.ones((1, 4), "float32")
     assert not model([x, x]).numpy().any()
     assert apart([x, x]).numpy().any()
-
-
-def test_a_model_is_put_back_to_where_it_was(task):
-    model = two_inputs(5)
-    model.compile("adam", "mse")
-    restore = compare.restore_initial_state(model, seed=3)
-    ends = []
-    for _ in range(2):
-        restore()
-        model.fit(task.train, task.train_targets, epochs=1, batch_size=16, verbose=0)
-        ends.append(model.get_weights())
-    for one, other in zip(*ends, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from ch07 import data
-from ch07.data.images import best_garment_scores
-from ch07.data.sequences import best_cue_score
-from ch07.data.tasks import one_hot, split, split_in_three
-from ch07.data.text import CONCEPTS, SYNONYMS, Queries
+from ch07.data import images
+from ch07.data.tasks import one_hot, split
+from ch07.data.text import CONCEPTS, SYNONYMS
 
 # Of each generator, what its docstring says of one sample: its shape, and that of its target.
 FORMS = {
@@ -41,6 +40,8 @@ def arrays(value):
     """Every array in a task, at any depth."""
     if isinstance(value, np.ndarray):
         return [value]
+    if isinstance(value, tuple):
+        value = dict(enumerate(value))
     if dataclasses.is_dataclass(value):
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     return [a for v in value.values() for a in arrays(v)] if isinstance(value, dict) else []
@@ -61,7 +62,7 @@ def forms(of):
 def test_data_are_what_the_docstring_says_and_nothing_is_tested_that_was_trained_on(name):
     task = getattr(data, name)(0)
     for part in ("train", "validation", "test"):
-        if hasattr(task, part):
+        if getattr(task, part) is not None:
             inputs, targets = getattr(task, part), getattr(task, f"{part}_targets")
             assert (forms(inputs), forms(targets)) == FORMS[name]
             assert len({len(array) for array in [*arrays(inputs), *arrays(targets)]}) == 1
@@ -123,9 +124,31 @@ def test_the_best_r2_of_a_price_is_what_the_noise_leaves():
     assert r2 == pytest.approx(best["attributes"], abs=0.03)
 
 
+def best_garment_scores(effects):
+    """The best R2 possible from each input, and "joint", by enumerating all 4*6*4*4 garments."""
+    brand, age, material, wear = np.indices((4, 6, 4, 4)).reshape(4, -1)
+    price = images.garment_price(brand, age, material, wear, effects)
+    looks = {
+        "picture": wear,
+        "description": material * 2 + (wear >= 2),
+        "attributes": brand * 6 + age,
+    }
+    # Every garment is equally likely: the best prediction is the mean of all that look the same.
+    best = {n: (np.bincount(of, price) / np.bincount(of))[of] for n, of in looks.items()}
+    design = np.column_stack([*best.values(), np.ones(len(price))])
+    best["best mix"] = design @ np.linalg.lstsq(design, price, rcond=None)[0]
+    best["joint"] = price
+    noise = images.PRICE_NOISE**2
+    return {
+        name: 1 - (np.mean((price - prediction) ** 2) + noise) / (price.var() + noise)
+        for name, prediction in best.items()
+    }
+
+
 def test_added_effects_leave_little_to_learn_jointly():
     # The control: the gain of learning jointly lies in the interaction.
     added, multiplied = best_garment_scores("add"), best_garment_scores("multiply")
+    assert multiplied == pytest.approx(images.BEST_GARMENT_SCORES)
     assert added["joint"] - added["best mix"] < 0.1 < multiplied["joint"] - multiplied["best mix"]
 
 
@@ -225,9 +248,11 @@ def test_queries_are_about_meanings_that_training_never_saw():
 
 
 def test_duplicates_are_pairs_of_equal_meaning_in_the_order_of_pairs():
-    meanings = np.array([2, 0, 2, 1, 0])
-    expected = [meanings[a] == meanings[b] for a, b in itertools.combinations(range(5), 2)]
-    assert Queries(np.zeros((5, 6, 128)), meanings).duplicate.tolist() == expected
+    queries = data.sentences(0, train=8, test=8).queries
+    words = queries.sentences.max(axis=1)[:, : CONCEPTS * SYNONYMS]
+    concepts = words.reshape(-1, CONCEPTS, SYNONYMS).max(axis=2)
+    pairs = itertools.combinations(concepts, 2)
+    assert queries.duplicate.tolist() == [(one == other).all() for one, other in pairs]
 
 
 def test_the_disparity_is_the_shift_between_the_pictures_and_in_neither():
@@ -275,11 +300,21 @@ def test_the_class_of_hidden_parity_is_in_the_signs_of_two_coordinates():
     assert np.linalg.norm(means[0] - means[1]) < 0.2
 
 
+def best_cue_score(agreement):
+    """The best accuracy from independent cues, each right with a probability of `agreement`."""
+    best = 0
+    for said in itertools.product([True, False], repeat=len(agreement)):
+        chances = np.where(said, agreement, 1 - np.array(agreement))
+        best += max(chances.prod(), (1 - chances).prod()) / 2  # of every combination, the likelier
+    return best
+
+
 def test_four_cues_together_are_better_than_the_best_of_them():
     assert best_cue_score([0.9]) == pytest.approx(0.9)
     assert best_cue_score([0.5, 0.7]) == pytest.approx(0.7)
     assert best_cue_score([0.8, 0.8, 0.8]) == pytest.approx(0.8**3 + 3 * 0.8**2 * 0.2)
     task = data.cue_sequences(0)
+    assert task.best_possible["all"] == pytest.approx(best_cue_score([*data.CUES.values()]))
     assert task.best_possible["all"] > max(data.CUES.values())
     halves = (task.test[:, :12, 2] * task.test[:, 12:, 2]).mean(axis=1) > 0
     right = np.mean(halves == (task.test_targets[:, 0] == 1))
@@ -291,7 +326,7 @@ def test_a_split_loses_nothing():
     parts = split(x, y, 4)
     assert [*parts["train"], *parts["test"]] == [*range(10)]
     assert parts["train_targets"]["y"].tolist() == [0, 1, 2, 3]
-    parts = split_in_three(x, x, 4, 3)
+    parts = split(x, x, 4, 3)
     assert [*parts["train"], *parts["validation"], *parts["test"]] == [*range(10)]
     assert parts["validation_targets"].tolist() == [4, 5, 6]
     assert (one_hot(np.array([[2, 0]]), 3) == [[[0, 0, 1], [1, 0, 0]]]).all()

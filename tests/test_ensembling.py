@@ -6,7 +6,7 @@ import pytest
 
 import ch0703_ensembling as script
 from ch07 import data, inspection
-from ch07.data import CUES, sequences
+from ch07.data import CUES
 
 # The sequences and their cues
 
@@ -52,14 +52,6 @@ def test_the_sum_of_a_channel_says_nothing(cues):
     signed = 2 * cues.test_targets - 1
     correlations = np.corrcoef(np.hstack([signed, cues.test.sum(axis=1)]).T)
     assert np.abs(correlations[0, 1:]).max() < 0.05
-
-
-def test_the_best_possible_of_all_cues_is_that_of_a_vote():
-    best = sequences.best_cue_score
-    assert best([0.8]) == pytest.approx(0.8)
-    assert best([0.8, 0.8]) == pytest.approx(0.8)
-    assert best([0.8] * 3) == pytest.approx(0.8**3 + 3 * 0.8**2 * 0.2)
-    assert best([0.8, 0.5]) == pytest.approx(0.8)
 
 
 # The members

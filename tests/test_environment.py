@@ -312,7 +312,7 @@ def on_a_disk(options, *command):
 @pytest.mark.parametrize(
     ("size", "script", "arguments", "sentence"),
     [
-        ("40k", "ch0701_functional_api", ["7.1.1"], "the run ended early"),
+        ("20k", "ch0701_functional_api", ["7.1.1"], "the run ended early"),
         ("200k", "ch0702_tensor_board", ["text_classifier"], "the run ended early"),
         (
             "60k",

@@ -93,7 +93,16 @@ def check(number: str, cell: str, got: str) -> None:
         )
 
 
-@pytest.mark.parametrize("number", [number for part in NUMBERS for number in part])
+# They train a model for seconds, or start a program.
+LONG = {"A1", "A10", "A15", "B14"}
+ROWS = [
+    pytest.param(number, marks=[pytest.mark.slow] if number in LONG else [])
+    for part in NUMBERS
+    for number in part
+]
+
+
+@pytest.mark.parametrize("number", ROWS)
 def test_row(number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the printed forms write where they are
     got = getattr(errata, number.lower())()

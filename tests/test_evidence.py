@@ -111,7 +111,7 @@ def test_seeds_take_turns_among_the_profiles():
 
 
 def test_runs_become_medians_ranges_counts_and_a_line_of_each_round(project):
-    runs = evidence.plan("ch0799_fake", 3, 1000)
+    runs = evidence.plan("ch0799_fake", 3)
     assert [(run.seed, run.lessons) for run in runs] == [
         (seed, ["first", "second"]) for seed in (1000, 1001, 1002)
     ]
@@ -134,27 +134,26 @@ def test_runs_become_medians_ranges_counts_and_a_line_of_each_round(project):
 
 
 def test_what_is_known_is_not_run_again_and_no_seed_is_looked_at_twice(project):
-    evidence.gather(evidence.plan("ch0799_fake", 2, 1000), 1, 1)
-    assert evidence.plan("ch0799_fake", 2, 1000) == []
+    evidence.gather(evidence.plan("ch0799_fake", 2), 1, 1)
+    assert evidence.plan("ch0799_fake", 2) == []
     helper = project / "ch07" / "helper.py"
     helper.write_text(HELPER.replace("FACTOR = 2", "FACTOR = 3"), encoding="utf-8")
-    assert [(run.seed, run.lessons) for run in evidence.plan("ch0799_fake", 2, 1000)] == [
+    assert [(run.seed, run.lessons) for run in evidence.plan("ch0799_fake", 2)] == [
         (1002, ["first"]),
         (1003, ["first"]),
     ]
     helper.write_text(HELPER, encoding="utf-8")
-    (run,) = evidence.plan("ch0799_fake", 3, 1000)
+    (run,) = evidence.plan("ch0799_fake", 3)
     assert (run.seed, run.lessons) == (1002, ["first", "second"])
-    assert [run.seed for run in evidence.plan("ch0799_fake", 2, 1000, whole=True)] == [1002, 1003]
 
 
 def test_tables_that_were_made_elsewhere_are_kept_while_they_are_of_this_code(project):
-    evidence.gather(evidence.plan("ch0799_fake", 2, 1000), 1, 1)
+    evidence.gather(evidence.plan("ch0799_fake", 2), 1, 1)
     evidence.write(["ch0799_fake"])
     before = (project / "evidence.csv").read_bytes()
     for path in (project / "kept").rglob("*.json"):
         path.unlink()
-    assert evidence.plan("ch0799_fake", 2, 1000) == []
+    assert evidence.plan("ch0799_fake", 2) == []
     evidence.write(["ch0799_fake"])
     assert (project / "evidence.csv").read_bytes() == before
 
@@ -199,9 +198,7 @@ def test_runs_that_claim_different_things_are_refused():
         evidence.claim_rows("ch0799_fake", "first", records)
 
 
-@pytest.mark.parametrize(
-    "wrong", [["--seeds", "0"], ["--workers", "5"], ["--first", "999"], ["no_script"]]
-)
+@pytest.mark.parametrize("wrong", [["--seeds", "0"], ["--workers", "5"], ["no_script"]])
 def test_a_wrong_argument_ends_with_2(wrong, capsys):
     with pytest.raises(SystemExit) as ended:
         evidence.main(wrong)
@@ -305,6 +302,6 @@ def test_claims_hold_on_fresh_seeds():
 
 
 def test_the_kept_records_are_json(project):
-    evidence.gather(evidence.plan("ch0799_fake", 1, 1000), 1, 1)
+    evidence.gather(evidence.plan("ch0799_fake", 1), 1, 1)
     (path,) = (project / "kept").rglob("*.json")
     assert json.loads(path.read_text(encoding="utf-8"))["keys"].keys() == {"first", "second"}

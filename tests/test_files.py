@@ -39,6 +39,7 @@ def test_a_parent_that_is_a_file_is_an_error_and_left_alone(tmp_path):
     assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
 
 
+@pytest.mark.slow
 def test_programs_that_ask_at_the_same_moment_get_different_folders(tmp_path):
     ask = (
         "import sys; from pathlib import Path; from ch07.lab.files import new_folder; "

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 from conftest import ROOT
+from rich.text import Text
 
 from ch07.lab import jobs
 from ch07.lab.claims import Claim
@@ -39,56 +40,67 @@ def test_the_longest_go_first_to_who_has_least_to_do(monkeypatch):
     assert sorted(len(share) for share in jobs.share_out(chosen, 2)) == [2, 2]
 
 
-def test_lines_come_in_the_order_of_the_book_whatever_ends_first():
-    console = Terminal()
-    console.file = io.StringIO()
-    show = jobs.Show(console, ["one", "two", "three"])
-    show.add("two", "two, 1")
-    show.add("one", "one, 1")
-    show.end("two")
-    show.add("three", "three, 1")
-    assert console.file.getvalue() == "one, 1\n"
-    show.end("one")
-    assert console.file.getvalue() == "one, 1\ntwo, 1\nthree, 1\n"
-
-
-def test_of_an_interrupted_run_what_has_ended_is_shown():
-    console = Terminal()
-    console.file = io.StringIO()
-    show = jobs.Show(console, ["one", "two", "three"])
-    show.add("two", "two, 1")
-    show.add("three", "three, 1")
-    show.end("three")
-    show.rest()
-    assert console.file.getvalue() == "three, 1\n"
-
-
 class Kept:
     """A program that remembers what it is given to keep."""
 
-    def __init__(self):
-        self.kept = []
+    def __init__(self, *names):
+        self.chosen = [Named(name) for name in names]
+        self.seconds, self.claims = {}, []
 
-    def keep(self, *given):
-        self.kept.append(given)
+    def keep(self, lesson, seconds, claims):
+        self.seconds[lesson] = seconds
+        self.claims += claims
+
+
+def begun(*names):
+    """A run of lessons, and what it prints."""
+    console = Terminal()
+    console.file = io.StringIO()
+    return jobs.Run(Kept(*names), console), console.file
+
+
+def worker_at(lesson, process=None):
+    return jobs.Worker(process, [Named(lesson)], lesson)
+
+
+def ends(lesson):
+    return EVENT + json.dumps({"ends": lesson, "seconds": 1, "claims": []})
+
+
+def test_lines_come_in_the_order_of_the_book_whatever_ends_first():
+    running, printed = begun("one", "two", "three")
+    one, two, three = map(worker_at, ("one", "two", "three"))
+    running.hear(two, "two, 1")
+    running.hear(one, "one, 1")
+    running.hear(two, ends("two"))
+    running.hear(three, "three, 1")
+    assert printed.getvalue() == "one, 1\n"
+    running.hear(one, ends("one"))
+    assert printed.getvalue() == "one, 1\ntwo, 1\nthree, 1\n"
+
+
+def test_of_an_interrupted_run_what_has_ended_is_shown():
+    running, printed = begun("one", "two", "three")
+    running.hear(worker_at("two"), "two, 1")
+    running.hear(three := worker_at("three"), "three, 1")
+    running.hear(three, ends("three"))
+    running.show(rest=True)
+    assert printed.getvalue() == "three, 1\n"
 
 
 def test_what_a_worker_tells_is_kept_and_what_it_prints_is_shown():
-    console, program = Terminal(), Kept()
-    console.file = io.StringIO()
-    worker = jobs.Worker(process=None, share=[Named("one")])
+    running, printed = begun("one")
+    worker = worker_at("one")
     claim = Claim("7.1.1", "one", "A sentence", 0.9, "accuracy", at_least=0.5)
-    show = jobs.Show(console, ["one"])
     for line in (
         "Keras says something before the first lesson",
         EVENT + json.dumps({"begins": "one"}),
         "\x1b[1m7.1.1 One\x1b[0m",
         EVENT + json.dumps({"ends": "one", "seconds": 2.5, "claims": [claim.as_record()]}),
     ):
-        jobs.hear(worker, line, program, show)
-    assert console.file.getvalue() == "Keras says something before the first lesson\n7.1.1 One\n"
-    assert program.kept == [("one", 2.5, [claim])]
-    assert worker.ended == {"one"}
+        running.hear(worker, line)
+    assert printed.getvalue() == "Keras says something before the first lesson\n7.1.1 One\n"
+    assert (running.program.seconds, running.program.claims) == ({"one": 2.5}, [claim])
 
 
 @pytest.mark.parametrize(
@@ -100,18 +112,17 @@ def test_how_a_worker_ended_is_told_from_its_claims(code, ended, status):
         process.kill()
         process.wait()
     process.returncode = code
-    worker = jobs.Worker(process, [Named("one")], "one", {"one"} if ended else set())
-    console = Terminal()
-    console.file = io.StringIO()
-    assert jobs.how_it_ended(worker, console) == status
-    assert ("was killed" in console.file.getvalue()) == (code < 0)
+    running, printed = begun("one")
+    running.program.seconds |= {"one": 1.0} if ended else {}
+    assert running.how_it_ended(worker_at("one", process)) == status
+    assert ("was killed" in printed.getvalue()) == (code < 0)
 
 
 def test_a_living_line_is_told_and_not_drawn_by_a_worker(monkeypatch, capsys):
     monkeypatch.setenv(WORKER, "1")
     console = Terminal()
-    console.update("key", jobs.Text("epoch 1"))
-    console.release("key", jobs.Text("epoch 2"))
+    console.update("key", Text("epoch 1"))
+    console.release("key", Text("epoch 2"))
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line[1:])["text"] for line in lines[:2]] == ["epoch 1", None]
     assert lines[2] == "epoch 2"
@@ -124,7 +135,7 @@ def test_a_living_line_is_told_and_not_drawn_by_a_worker(monkeypatch, capsys):
 )
 def test_nothing_to_share_out_is_left_to_the_script(arguments, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments, "--output", str(tmp_path)])
-    monkeypatch.setattr(jobs, "run", lambda *_: pytest.fail("nothing was to be shared out"))
+    monkeypatch.setattr(jobs, "Run", lambda *_: pytest.fail("nothing was to be shared out"))
     jobs.take_over(SCRIPT)
     assert list(tmp_path.iterdir()) == []
 

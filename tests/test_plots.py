@@ -6,13 +6,20 @@ import pytest
 
 from ch07.plots import common
 
+GROUPS = {"a": {"one": 1.0, "two": -1.0}, "b": {"one": 2.0, "two": 0.5}}
 PANELS = {
-    "bars": common.bars({"a": 1.0, "b": 0.5}, "x (unit)", marks={"b": 0.7}, mark="best possible"),
-    "grouped_bars": common.grouped_bars({"a": {"one": 1.0}, "b": {"one": 2.0}}, "x (unit)"),
-    "curves": common.curves([1, 2], {"a": [1, 2]}, "x (unit)", "y (unit)", level=("chance", 1)),
-    "points": common.points(
-        {"a": (np.arange(3), np.arange(3))}, "x (unit)", "y (unit)", diagonal="equal"
+    "bars": common.bars({"a": 1.0, "b": 0.5}, "x (unit)", best={"a": 1.0, "b": 0.7}),
+    "grouped bars": common.bars(GROUPS, "x (unit)", upright={"chance": 0.5}),
+    "curves": common.curves(
+        [1, 2], {"a": [1, 2]}, "x (unit)", "y (unit)", level=("chance", 1), rings={"b": (1, 1)}
     ),
+    "points": common.points({"a": (np.arange(3), np.arange(3))}, "x (unit)", "y (unit)"),
+}
+NAMES = {
+    "bars": ["best possible"],
+    "grouped bars": ["one", "two", "chance"],
+    "curves": ["a", "b", "chance"],
+    "points": ["a"],
 }
 
 
@@ -23,15 +30,16 @@ def closed():
 
 
 @pytest.mark.parametrize("name", PANELS)
-def test_every_panel_labels_its_axes_with_units(name):
+def test_every_panel_labels_its_axes_with_units_and_names_what_it_draws(name):
     axes = common.row(PANELS[name]).axes[0]
     assert axes.get_xlabel() == "x (unit)"
     # The bars' other axis is their names.
     assert axes.get_ylabel() == "y (unit)" or "bars" in name
+    assert sorted(text.get_text() for text in axes.get_legend().texts) == sorted(NAMES[name])
 
 
 def test_a_heat_map_writes_its_numbers_and_names_what_they_are():
-    panel = common.table(np.array([[0.25, 1.0]]), ["row"], ["left", "right"], "share")
+    panel = common.heat_map(np.array([[0.25, 1.0]]), "share", ["row"], ["left", "right"])
     axes, colours = common.row(panel).axes
     assert [text.get_text() for text in axes.texts] == ["0.25", "1.00"]
     assert colours.get_ylabel() == "share"

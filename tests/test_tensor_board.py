@@ -211,6 +211,7 @@ def lesson(tmp_path_factory):
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_the_same_training_by_its_rule(lesson):
     of = lesson("early_stopping")
     stopped, whole = of["stopped"], of["whole"]
@@ -221,6 +222,7 @@ def test_early_stopping_ends_the_same_training_by_its_rule(lesson):
     assert of["kept"] == pytest.approx(min(stopped["val_loss"]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_rates_of_every_epoch_are_those_of_the_rules(lesson):
     rates, losses = lesson("learning_rates")["rates"], lesson("learning_rates")["losses"]
     start = np.float32(0.05)
@@ -233,6 +235,7 @@ def test_the_rates_of_every_epoch_are_those_of_the_rules(lesson):
     assert reduced[-1] < reduced[0]
 
 
+@pytest.mark.slow
 def test_a_log_that_is_resumed_has_every_epoch(lesson):
     of = lesson("csv_logger")
     with of["log"].open(encoding="utf-8", newline="") as file:

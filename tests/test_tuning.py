@@ -20,7 +20,6 @@ import pytest
 import sqlalchemy
 from conftest import ROOT
 from optuna.trial import TrialState
-from rich.text import Text
 from searching import TIMES
 
 import ch0703_ensembling as script
@@ -49,7 +48,7 @@ def test_a_search_learns_counts_from_1_and_leaves_optuna_as_it_was(capsys):
     verbosity, lines = optuna.logging.get_verbosity(), []
 
     class Lines:
-        is_terminal = told_by = False
+        width = 100
         print = staticmethod(lambda text, **options: lines.append(text.plain))
 
     study = tuning.new_study(0)
@@ -69,24 +68,6 @@ def test_the_same_seed_gives_the_same_trials():
         return [trial.params for trial in study.trials]
 
     assert tried(3) == tried(3) != tried(4)
-
-
-def test_in_a_terminal_the_search_is_one_line_that_lives():
-    updates, released = [], []
-
-    class Terminal:
-        is_terminal, told_by = True, False
-        update = staticmethod(lambda key, text: updates.append(text.plain))
-        release = staticmethod(lambda key, text: released.append(text))
-
-    progress = tuning.Progress(2, Terminal())
-    tuning.work(tuning.new_study(0), value, 2, callbacks=[progress])
-    progress.close()
-    progress.close()
-    assert [update.split()[2] for update in updates] == ["1/2", "2/2"]
-    (last,) = released
-    assert isinstance(last, Text)
-    assert last.plain == updates[-1]
 
 
 def test_pruned_trials_count_and_a_reached_budget_runs_nothing():
@@ -127,6 +108,7 @@ def test_ctrl_c_queues_the_trial_again_also_where_compiled_code_swallows_it(monk
         tuning.work(study, misused, 2)
     failed, waiting = study.trials
     assert (failed.state, waiting.state) == (TrialState.FAIL, TrialState.WAITING)
+    startup.heard.clear()
     tuning.work(study, value, 2)
     assert study.trials[1].state == TrialState.COMPLETE
     assert study.trials[1].params == failed.params
@@ -495,6 +477,7 @@ def test_of_two_workers_one_is_killed_and_the_other_runs_its_trial_again(url, tm
     (tmp_path / "hold").touch()
     workers = [start(url, "killed", 12, tmp_path) for _ in range(2)]  # on a database without tables
     lost, _ = (begun(tmp_path, worker) for worker in workers)
+    time.sleep(2 * TIMES["heartbeat"])  # its first sign of life
     killed, alive = workers
     killed.kill()
     killed.communicate()

@@ -2,18 +2,20 @@
 
 Each script beside ``python -c "import keras"``, with the peak of its memory; and the main model of
 each lesson, the first that it trains with `fit`, beside a bare loop: a `tf.function` with the steps
-of an epoch and nothing else. Everything is repeated in turn. Writes benchmarks.json and the tables
-of the documents; it takes some twenty minutes, in which the machine should do nothing else.
+of an epoch and nothing else. Writes benchmarks.json and the tables of the documents; it takes some
+twenty minutes, in which the machine should do nothing else.
 """
 
 from __future__ import annotations
 
-import ast
+import contextlib
 import functools
+import io
 import json
 import math
 import os
 import platform
+import runpy
 import statistics
 import subprocess
 import sys
@@ -22,7 +24,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from inspect import signature
-from pathlib import Path
 from unittest import mock
 
 import keras
@@ -40,10 +41,9 @@ MOST_EPOCHS = 10  # of a repetition: where an epoch is short, fit takes ten time
 
 
 def in_turn(jobs: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """What each job returns, `REPETITIONS` times, one after the other in turn.
+    """What each job returns, `REPETITIONS` times, in turn; every other round goes backwards.
 
-    A machine that gets slower or busier meanwhile does so for all of them; every other round goes
-    backwards, so that none is always the first.
+    A machine that gets slower or busier meanwhile does so for all of them.
     """
     found: dict[str, list[float]] = {name: [] for name in jobs}
     for repetition in range(REPETITIONS):
@@ -56,9 +56,6 @@ def spread(over: Sequence[float], under: Sequence[float] | None = None) -> dict[
     """The median and the range of numbers, or of their ratios, repetition by repetition."""
     values = over if under is None else [a / b for a, b in zip(over, under, strict=True)]
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
-
-
-# Scripts
 
 
 def timed(arguments: Sequence[str]) -> tuple[float, float]:
@@ -86,25 +83,14 @@ def timed(arguments: Sequence[str]) -> tuple[float, float]:
 
 def scripts() -> Iterator[dict]:
     """Each script beside the import of Keras, and the peak of its memory."""
-    peaks: dict[str, list[float]] = {script: [] for script in documents.SCRIPTS}
     with tempfile.TemporaryDirectory() as output:
-
-        def seconds(script: str) -> float:
-            took, peak = timed([f"{script}.py", "--output", output])
-            peaks[script].append(peak)
-            return took
-
-        jobs = {script: functools.partial(seconds, script) for script in documents.SCRIPTS}
-        found = in_turn(jobs | {"": lambda: timed(["-c", "import keras"])[0]})
-    for script, megabytes in peaks.items():
-        yield {
-            "script": script,
-            "imports": spread(found[script], found[""]),
-            "megabytes": spread(megabytes),
-        }
-
-
-# Lessons
+        jobs = {name: [f"{name}.py", "--output", output] for name in documents.SCRIPTS}
+        jobs["keras"] = ["-c", "import keras"]
+        found = in_turn({name: functools.partial(timed, of) for name, of in jobs.items()})
+    seconds = {name: [took for took, _ in of] for name, of in found.items()}
+    for name in documents.SCRIPTS:
+        imports, peaks = spread(seconds[name], seconds["keras"]), [peak for _, peak in found[name]]
+        yield {"script": name, "imports": imports, "megabytes": spread(peaks)}
 
 
 class CaughtFit(BaseException):
@@ -117,23 +103,21 @@ class CaughtFit(BaseException):
 
 def main_training(script: str, lesson: str) -> CaughtFit | None:
     """The first training of a lesson, which is not done; None if it trains nothing with `fit`."""
-    body = ast.parse(lessons.source(script).read_text(encoding="utf-8")).body
-    calls = [lessons.lesson_of(node) for node in body]
-    names = [call and ast.literal_eval(call.args[1]) for call in calls]
-    before = [node for node, name in zip(body, names, strict=True) if name is None]
-    fit = keras.Model.fit
+    path, fit = str(lessons.source(script)), keras.Model.fit
 
     def caught(model, *args, **kwargs):
         raise CaughtFit(model, signature(fit).bind(model, *args, **kwargs).arguments)
 
-    found = {"__name__": "__main__"}  # as in a console, where every lesson runs
-    exec(compile(ast.Module(before[:-1], []), script, "exec"), found)  # but section.finish()
-    section = found["section"]
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(keras.Model, "fit", caught):
-        section.output = section.folder = Path(folder)
-        section.console.quiet = True
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(keras.Model, "fit", caught),
+        mock.patch.object(sys, "argv", [path, lesson, "--output", folder]),
+        mock.patch.object(sys, "excepthook", sys.__excepthook__),  # or a section takes it over
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.suppress(SystemExit),  # with which a program ends
+    ):
         try:
-            exec(compile(ast.Module([body[names.index(lesson)]], []), script, "exec"), found)
+            runpy.run_path(path, run_name="__main__")
         except CaughtFit as training:
             return training
     return None
@@ -153,10 +137,7 @@ class EpochTimes(keras.callbacks.Callback):
 
 
 def by_fit(training: CaughtFit) -> Callable[[int], float]:
-    """A function from a number of epochs to the seconds that `fit` takes for an epoch of them.
-
-    What comes before the first epoch, such as the tracing, is not counted.
-    """
+    """A function from a number of epochs to the seconds of `fit` for an epoch, without tracing."""
     kept = ("x", "y", "sample_weight", "batch_size", "shuffle", "class_weight")
     given = {key: value for key, value in training.arguments.items() if key in kept}
 
@@ -175,21 +156,17 @@ def bare(training: CaughtFit) -> Callable[[int], float]:
     model.compile_from_config(training.model.get_compile_config())
     model.optimizer.build(model.trainable_variables)
     given = training.arguments
-    data = [given["x"], given["y"], given.get("sample_weight")]
-    x, y, weight = (
-        keras.tree.map_structure(tf.constant, of) if of is not None else of for of in data
-    )
+    data = [given["x"], given["y"]]
+    data += [given["sample_weight"]] if given.get("sample_weight") is not None else []
+    data = keras.tree.map_structure(tf.constant, data)
     samples, size = len(keras.tree.flatten(given["x"])[0]), given.get("batch_size") or 32
 
     def step(start, order):
         take = functools.partial(tf.gather, indices=order[start : start + size])
-        batch, targets, weights = (
-            None if part is None else keras.tree.map_structure(take, part)
-            for part in (x, y, weight)
-        )
+        batch, targets, *weights = keras.tree.map_structure(take, data)
         with tf.GradientTape() as tape:
             predictions = model(batch, training=True)
-            loss = model.compute_loss(batch, targets, predictions, weights, training=True)
+            loss = model.compute_loss(batch, targets, predictions, *weights, training=True)
         gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
         model.optimizer.apply(gradients)
         return start + size, order

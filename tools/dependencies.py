@@ -1,9 +1,8 @@
 """What the numbers of a lesson depend on, as a key that changes with it.
 
-A key covers the source of the lesson's cell, of the builders and constants of its script that the
-cell uses, and of the functions and classes of ch07 that these use, down to the last; besides them
-the settings of every run. Comments, docstrings and what a cell only shows are left out, and so are
-pictures, diagrams and the machinery of running: ch07/plots, ch07/draw and ch07/lab.
+A key covers the source of the lesson's cell, of what it uses of its script and of ch07, down to the
+last, and the settings of every run. Comments, docstrings and what a cell only shows are left out,
+and so are pictures, diagrams and the machinery of running.
 """
 
 from __future__ import annotations
@@ -29,17 +28,12 @@ OURS = re.compile(r"(ch07|exercises)(\.\w+)*|ch07\d\d_\w+")
 
 @dataclass
 class Module:
-    """A source file: its lines, its tree, and what each name at its top level is.
-
-    Attributes:
-        own: the statements that define a name.
-        imported: the module that a name comes from, and what it is called there ("": the module).
-    """
+    """A source file: its lines, its tree, and what each name at its top level is."""
 
     lines: list[str]
     tree: ast.Module
-    own: dict[str, list[ast.stmt]]
-    imported: dict[str, tuple[str, str]]
+    own: dict[str, list[ast.stmt]]  # the statements that define a name
+    imported: dict[str, tuple[str, str]]  # the module of a name, and its name there ("": itself)
 
 
 def path_of(module: str) -> Path | None:
@@ -58,10 +52,7 @@ def is_shown(node: ast.AST) -> bool:
 
 
 def chains(node: ast.AST) -> Iterator[list[str]]:
-    """The names in a piece of source with what is asked of them: `data.posts` is ["data", "posts"].
-
-    What a cell only shows is passed over.
-    """
+    """The names that a piece of source uses: `data.posts` is ["data", "posts"]."""
     chain, inner = [], node
     while isinstance(inner, ast.Attribute):
         chain.insert(0, inner.attr)
@@ -95,11 +86,11 @@ class Sources:
         module = Module(text.splitlines(), ast.parse(text), {}, {})
         for node in module.tree.body:
             if isinstance(node, ast.Import):
-                for alias in node.names:
-                    module.imported[alias.asname or alias.name] = alias.name, ""
+                imported = {one.asname or one.name: (one.name, "") for one in node.names}
+                module.imported.update(imported)
             elif isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    module.imported[alias.asname or alias.name] = node.module, alias.name
+                names = {one.asname or one.name: (node.module, one.name) for one in node.names}
+                module.imported.update(names)
             elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 module.own.setdefault(node.name, []).append(node)
             elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
@@ -127,9 +118,7 @@ class Sources:
 
     def texts(self, name: str, start: ast.stmt) -> set[str]:
         """The source of `start`, in the module `name`, and of all that it depends on."""
-        todo = [(name, start)]
-        known = set()
-        found = set()
+        todo, known, found = [(name, start)], set(), set()
         while todo:
             name, node = todo.pop()
             found.add(text_of(self.module(name), node))
@@ -144,25 +133,18 @@ class Sources:
         return found
 
 
-def packages() -> str:
-    """A text that changes with the version of a package that numbers depend on."""
-    return digest([f"{name} {metadata.version(name)}" for name in PACKAGES], 6)
-
-
 def keys(script: str) -> dict[str, str]:
-    """The key of each lesson of a script, by the lesson's name.
-
-    It is the key of its code, a dash, and that of the packages installed.
-    """
+    """The key of each lesson of a script by name: of its code, a dash, of the packages."""
     sources = Sources()
     name = f"exercises.{script}" if script.endswith("_exercises") else script
     settings = sources.module(SETTINGS[0])
     common = {text_of(settings, node) for node in settings.own[SETTINGS[1]]}
+    packages = digest([f"{name} {metadata.version(name)}" for name in PACKAGES], 6)
     found = {}
     for node in sources.module(name).tree.body:
         if call := lessons.lesson_of(node):
             texts = sources.texts(name, node) | common
-            found[ast.literal_eval(call.args[1])] = f"{digest(texts, 10)}-{packages()}"
+            found[ast.literal_eval(call.args[1])] = f"{digest(texts, 10)}-{packages}"
     return found
 
 

@@ -19,7 +19,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from os.path import relpath
 from pathlib import Path
 
@@ -48,20 +48,9 @@ def parsed(path: Path) -> dict:
     return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
 
 
-def all_lessons(programs: list[str] = SCRIPTS) -> Iterator[tuple[Script, Lesson]]:
+def all_lessons(programs: list[str] = SCRIPTS) -> list[tuple[Script, Lesson]]:
     """The lessons of all scripts, in the order of the book, each with its script."""
-    for name in programs:
-        script = lessons.read(name)
-        yield from ((script, lesson) for lesson in script.lessons)
-
-
-@functools.cache
-def listings(path: Path) -> dict[int, str]:
-    """The listings that the heads of cells name, such as "7.1 and 7.2", by their lines."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    heads = {at: line for at, line in enumerate(lines, start=1) if line.startswith("# %%")}
-    named = {at: re.search(r"\(listings? (.*)\)", line) for at, line in heads.items()}
-    return {at: match[1] if match else "" for at, match in named.items()}
+    return [(script, one) for script in map(lessons.read, programs) for one in script.lessons]
 
 
 def models(script: Script, lesson: Lesson) -> list[tuple[str, int]]:
@@ -84,7 +73,7 @@ def others(row: dict[str, str]) -> dict[str, float]:
 
 
 class Page:
-    """One document in one language, which knows how to write its own blocks."""
+    """One document in one language, with its blocks as methods."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -103,17 +92,13 @@ class Page:
             if name not in BLOCKS:
                 raise self.error(f"there is no block '{name}'")
             body = BLOCKS[name](self, *([argument] if argument else []))
-            opening = match[0].partition("\n")[0]
-            return f"{opening}\n{body}\n<!-- /{name} -->"
+            return "\n".join([match[0].partition("\n")[0], body, f"<!-- /{name} -->"])
 
         def inline(match: re.Match) -> str:
             lesson, begins, which, _ = match.groups()
-            mark = match[0].partition("-->")[0]
-            return f"{mark}-->{self.value(lesson, begins, which)}<!--/-->"
+            return f"{match[0].partition('-->')[0]}-->{self.value(lesson, begins, which)}<!--/-->"
 
         return NUMBER.sub(inline, BLOCK.sub(block, text))
-
-    # Looking things up
 
     def error(self, text: str) -> ValueError:
         """What is wrong with this page."""
@@ -138,15 +123,10 @@ class Page:
         if len(rows) != 1:
             raise self.error(f"'{lesson}: {begins}' means {len(rows)} claims")
         (row,) = rows
-        if which == "bound":
-            return number(float(row["at_least"] or row["at_most"]))
-        if which in (None, "low", "high", "held"):
-            return number(float(row[which or "median"]))
-        if which not in others(row):
+        known = {**others(row), **row, "bound": row["at_least"] or row["at_most"]}
+        if which and which not in known:
             raise self.error(f"'{lesson}: {begins}' has no '{which}'")
-        return number(others(row)[which])
-
-    # Words
+        return number(float(known[which or "median"]))
 
     def of(self, words: dict[str, str]) -> str:
         """What is said in both languages, in that of the page."""
@@ -160,21 +140,19 @@ class Page:
             raise self.error(f"there is no Chinese for {english!r}")
         return known[english]
 
-    def amount(self, script: Script, row: dict[str, str], value: str) -> str:
-        """A number of a claim with its unit."""
+    def amount(self, script: Script, row: dict[str, str]) -> str:
+        """The median of a claim with its unit."""
         unit = self.translated(script.units, row["unit"])
         gap = "" if unit.startswith("\uff08") else " "  # a bracket is as wide as both
-        return f"{number(float(value))}{gap}{unit}".rstrip()
+        return f"{number(float(row['median']))}{gap}{unit}".rstrip()
 
     def bound(self, row: dict[str, str]) -> str:
         """The bounds of a claim in words."""
-        low, high = row["at_least"], row["at_most"]
-        if low == high:
-            return self.words["exactly"].format(number(float(low)))
-        words = {"at_least": low, "at_most": high}
-        return self.words["both"].join(
-            self.words[key].format(number(float(value))) for key, value in words.items() if value
-        )
+        keys = [key for key in ("at_least", "at_most") if row[key]]
+        keys = ["exactly"] if row["at_least"] == row["at_most"] else keys
+        bounds = {**row, "exactly": row["at_least"]}
+        words = [self.words[key].format(number(float(bounds[key]))) for key in keys]
+        return self.words["both"].join(words)
 
     def link(self, text: str, path: Path, line: int | None = None) -> str:
         """A link to a file of the project, as the page has to write it."""
@@ -197,8 +175,6 @@ class Page:
         cells = [[str(cell).replace("|", r"\|") for cell in line] for line in lines]
         return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
-    # Blocks
-
     def overview(self) -> str:
         """Each lesson: what it shows, where it is, how long it takes."""
         lines = []
@@ -212,38 +188,44 @@ class Page:
 
     def listing(self, script: Script, lesson: Lesson) -> str:
         """The listings of the book that a lesson has, in words."""
-        heads = {at: named for at, named in listings(script.path).items() if at < lesson.line}
-        named = heads[max(heads)] if heads else ""
+        lines = script.path.read_text(encoding="utf-8").splitlines()[: lesson.line]
+        head = next(line for line in reversed(lines) if line.startswith("# %%"))
+        match = re.search(r"\(listings? (.*)\)", head)
+        named = match[1] if match else ""
         if self.language == "zh":
             named = named.replace("7.", "7-")
         for word in ("and", "to"):
             named = named.replace(f" {word} ", self.words[word])
         return self.words["listings"].format(named) if named else ""
 
+    def compared(self, script: Script, row: dict[str, str], without: Sequence[str] = ()) -> str:
+        """What a claim is compared with, but for some of it."""
+        return self.words["comma"].join(
+            f"{self.translated(script.compared_with, name)} {number(value)}"
+            for name, value in others(row).items()
+            if name not in without
+        )
+
     def line(self, script: Script, lesson: Lesson, row: dict[str, str]) -> str:
         """A claim in a line, as a run prints it."""
-        names = script.compared_with
-        compared = [
-            f"{self.translated(names, name)} {number(value)}" for name, value in others(row).items()
-        ]
-        sentence = self.translated(lesson.claims, row["claim"])
-        compared = self.words["brackets"].format(self.words["comma"].join(compared) or NEVER)
-        value = self.amount(script, row, row["median"])
-        return f"{sentence}{self.words['colon']}**{value}**{compared if others(row) else ''}"
+        sentence = self.translated(lesson.claims, row["claim"]) + self.words["colon"]
+        compared = self.compared(script, row)
+        brackets = self.words["brackets"].format(compared) if compared else ""
+        return f"{sentence}**{self.amount(script, row)}**{brackets}"
 
     def source(self, name: str) -> str:
         """The heading of a lesson; where its code is, how to run it, how long it takes."""
         script, lesson = self.lesson(name)
-        parts = [self.words["code"].format(self.code(script, lesson))]
-        if used := models(script, lesson):
-            links = [self.link(f"`{name}`", script.path, at) for name, at in used]
-            parts.append(self.words["models"].format(self.words["comma"].join(links)))
-        if listing := self.listing(script, lesson):
-            parts.append(listing)
-        parts.append(self.words["run"].format(f"python {script.path.name} {lesson.name}"))
-        parts.append(self.words["takes"].format(self.seconds(lesson)))
-        heading = f"## {lesson.number} {self.of(lesson.title)}"
-        return f"{heading}\n\n" + " \u00b7 ".join(parts)
+        links = [self.link(f"`{name}`", script.path, at) for name, at in models(script, lesson)]
+        parts = [
+            self.words["code"].format(self.code(script, lesson)),
+            self.words["models"].format(self.words["comma"].join(links)) if links else "",
+            self.listing(script, lesson),
+            self.words["run"].format(f"python {script.path.name} {lesson.name}"),
+            self.words["takes"].format(self.seconds(lesson)),
+        ]
+        heading = f"## {lesson.number} {self.of(lesson.title)}\n\n"
+        return heading + " \u00b7 ".join(filter(None, parts))
 
     def claim_table(self, name: str) -> str:
         """The claims of a lesson beside what they are compared with, and what to remember."""
@@ -251,20 +233,11 @@ class Page:
         rows = [(row, others(row)) for row in self.claims(name)]
         apart = [one for one in ("chance", "best possible") if any(one in of for _, of in rows)]
         lines = []
-        for row, compared in rows:
-            rest = [
-                f"{self.translated(script.compared_with, other)} {number(value)}"
-                for other, value in compared.items()
-                if other not in apart
-            ]
-            lines.append(
-                [
-                    self.translated(lesson.claims, row["claim"]),
-                    self.amount(script, row, row["median"]),
-                    self.words["comma"].join(rest) or NEVER,
-                    *(number(compared[one]) if one in compared else NEVER for one in apart),
-                ]
-            )
+        for row, known in rows:
+            cells = [self.translated(lesson.claims, row["claim"]), self.amount(script, row)]
+            cells.append(self.compared(script, row, apart) or NEVER)
+            cells += [number(known[one]) if one in known else NEVER for one in apart]
+            lines.append(cells)
         columns = ["claim", "measured", "compared", *apart]
         table = f"{self.table(columns, lines)}\n\n" if lines else ""
         return f"{table}**{self.words['remember']}** {self.of(lesson.remember)}"
@@ -276,16 +249,11 @@ class Page:
         for lesson in script.lessons:
             for row in self.claims(lesson.name):
                 unit = self.translated(script.units, row["unit"])
-                lines.append(
-                    [
-                        self.code(script, lesson),
-                        self.translated(lesson.claims, row["claim"])
-                        + (self.words["brackets"].format(unit) if unit else ""),
-                        self.bound(row),
-                        *(number(float(row[key])) for key in ("low", "median", "high")),
-                        f"{row['held']}/{row['runs']}",
-                    ]
-                )
+                unit = self.words["brackets"].format(unit) if unit else ""
+                claim = self.translated(lesson.claims, row["claim"]) + unit
+                values = [number(float(row[key])) for key in ("low", "median", "high")]
+                held = f"{row['held']}/{row['runs']}"
+                lines.append([self.code(script, lesson), claim, self.bound(row), *values, held])
         columns = ["name", "claim", "bound", "lowest", "median", "highest", "held"]
         return self.table(columns, lines, 4)
 
@@ -295,13 +263,13 @@ class Page:
         for row in rows_of(ROUNDS):
             by_round.setdefault(row["round"], []).append(row)
         lines = []
-        for number_of, rows in by_round.items():
-            seeds = sorted({int(row["seed"]) for row in rows})
+        for name, rows in by_round.items():
+            seeds = [int(row["seed"]) for row in rows]
+            span = f"{min(seeds)} \u2013 {max(seeds)}"
             counts = [sum(int(row[key]) for row in rows) for key in ("held", "claims")]
+            held = self.words["of"].format(*map(number, counts))
             failed = sum(bool(row["failed"]) for row in rows)
-            span = f"{seeds[0]} \u2013 {seeds[-1]}"
-            held = self.words["of"].format(*(number(count) for count in counts))
-            lines.append([number_of, rows[0]["date"], span, len(rows), held, failed])
+            lines.append([name, rows[0]["date"], span, len(rows), held, failed])
         return self.table(["round", "date", "seeds", "runs", "held", "failed"], lines, 3)
 
     def exercises(self, name: str) -> str:
@@ -312,19 +280,17 @@ class Page:
             source, of = self.lesson(lesson.of)
             link = self.words["exercise_to"].format(self.code(source, of))
             command = f"`python -m exercises.{name} {lesson.name}`"
+            claims = [f"- {self.line(script, lesson, row)}" for row in self.claims(lesson.name)]
             lines += [
                 f"### {lesson.number} {self.of(lesson.title)}",
-                "",
                 f"{link} \u00b7 {self.code(script, lesson)} \u00b7 {command}",
-                "",
                 self.of(lesson.test),
-                "",
                 f"<details><summary>{self.words['answer']}</summary>",
-                "",
+                "\n".join(claims),
+                self.of(lesson.why or lesson.remember),
+                "</details>",
             ]
-            lines += [f"- {self.line(script, lesson, row)}" for row in self.claims(lesson.name)]
-            lines += ["", self.of(lesson.why or lesson.remember), "", "</details>", ""]
-        return "\n".join(lines).rstrip()
+        return "\n\n".join(lines)
 
     def benchmarks(self) -> str:
         """How fast the scripts are, and the main model of each lesson beside a bare loop."""
@@ -337,16 +303,11 @@ class Page:
             [f"`{of['script']}.py`", self.range(of["imports"]), self.range(of["megabytes"])]
             for of in record["scripts"]
         ]
-        seconds = {row["lesson"]: row["imports"] for row in rows_of(SECONDS)}
-        each = [
-            [
-                f"`{of['lesson']}`",
-                number(float(seconds.get(of["lesson"], "nan"))),
-                self.range(of["throughput"]),
-                self.range(of["milliseconds"]),
-            ]
-            for of in record["trainings"]
-        ]
+        imports = {row["lesson"]: number(float(row["imports"])) for row in rows_of(SECONDS)}
+        each = []
+        for of in record["trainings"]:
+            ranges = self.range(of["throughput"]), self.range(of["milliseconds"])
+            each.append([f"`{of['lesson']}`", imports.get(of["lesson"], NEVER), *ranges])
         return (
             f"{self.words['benchmarks'].format(**given)}\n\n"
             f"{self.table(['script', 'imports', 'megabytes'], scripts, 2)}\n\n"
@@ -389,7 +350,7 @@ def pages() -> list[Page]:
 
 def write() -> list[str]:
     """Bring every document up to date that can be; gives what is wrong with the others."""
-    for cached in (parsed, lessons.read, listings):
+    for cached in (parsed, lessons.read):
         cached.cache_clear()
     wrong = []
     for page in pages():

@@ -1,12 +1,10 @@
 """Every claim over fresh seeds and other processors: ``python -m tools.evidence``.
 
-Runs the numbered scripts and the exercises as programs, with seeds on which they have never been
-run before, from 1000 on (0 to 9 are for development). A claim that fails is looked into on the
-development seeds; the next round takes seeds that no earlier round had for that lesson. Seeds take
-turns among three kinds of processor: see `PROFILES`.
-
-Only lessons are run of which there are too few runs since something that they depend on has changed
-(`tools.dependencies`). Ctrl-C loses the runs that have not ended; the same command goes on.
+Runs the numbered scripts and the exercises as programs, with seeds from 1000 on that no earlier
+round had for that lesson (0 to 9 are for development); they take turns among three `PROFILES` of
+processors. Only lessons are run of which there are too few runs since something that they depend on
+has changed (`tools.dependencies`). Ctrl-C loses the runs that have not ended; the same command goes
+on.
 
 It writes, of what runs with today's code and packages have given,
 
@@ -38,6 +36,7 @@ from pathlib import Path
 from ch07.lab import claims
 from ch07.lab.claims import EVIDENCE, SECONDS, Claim, number
 from ch07.lab.files import write_aside
+from ch07.lab.program import count
 from ch07.lab.startup import ROOT
 from tools import dependencies
 
@@ -52,7 +51,6 @@ PROFILES = {  # a seed has the profile that it names modulo three
 }
 SHOWN = ("low", "median", "high", "at_least", "at_most")
 FIRST = 1000
-MOST_WORKERS = 4  # each holds up to 1.5 GB
 
 CLAIM_COLUMNS = (
     *("script", "section", "lesson", "claim", "unit", "at_least", "at_most"),
@@ -82,40 +80,21 @@ def csv_text(columns: Sequence[str], rows: Iterable[dict], heading: bool = True)
     return text.getvalue().encode("utf-8")
 
 
-# Runs
-
-
 @dataclass
 class Run:
-    """Lessons of a script in one process with one seed: first planned, then with what came of it.
-
-    Attributes:
-        keys: of the lessons, when it began.
-        record: what its claims.json says.
-        error: why there is no record.
-    """
+    """Lessons of a script in one process with one seed, and what came of it."""
 
     script: str
     seed: int
     lessons: list[str]
-    keys: dict[str, str] = field(default_factory=dict)
-    record: dict = field(default_factory=dict)
-    error: str = ""
-
-    @property
-    def name(self) -> str:
-        """How a line about it begins."""
-        return f"{self.script} --seed {self.seed} ({profile_of(self.seed)})"
+    keys: dict[str, str] = field(default_factory=dict)  # of the lessons, when it began
+    record: dict = field(default_factory=dict)  # what its claims.json says
+    error: str = ""  # why there is no record
 
     @property
     def claims(self) -> list[Claim]:
         """All claims of the record."""
         return [Claim.from_record(one) for one in self.record.get("claims", ())]
-
-    @property
-    def held(self) -> int:
-        """How many of them hold."""
-        return sum(claim.holds for claim in self.claims)
 
     @property
     def trouble(self) -> str:
@@ -143,7 +122,6 @@ class Runner:
         """Run it. What it gives is no record if it is stopped, or if the sources change."""
         keys = dependencies.keys(run.script)
         run.keys = {name: keys[name] for name in run.lessons}
-        environment = os.environ | {"MPLBACKEND": "agg"} | PROFILES[profile_of(run.seed)]
         with tempfile.TemporaryDirectory() as output:
             arguments = [*run.lessons, "--seed", str(run.seed), "--output", output, "--jobs", "1"]
             with subprocess.Popen(
@@ -151,7 +129,7 @@ class Runner:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 cwd=ROOT,
-                env=environment,
+                env=os.environ | {"MPLBACKEND": "agg"} | PROFILES[profile_of(run.seed)],
                 text=True,
                 errors="replace",
             ) as process:
@@ -161,15 +139,14 @@ class Runner:
                 _, errors = process.communicate()
                 self.processes.discard(process)
             record = Path(output, "my_figures", run.script, "claims.json")
-            if process.returncode not in (0, 1) or errors or not record.exists():
-                # 1 is a claim that does not hold, which leaves stderr empty, or a traceback.
+            if process.returncode in (0, 1) and not errors and record.exists():
+                run.record = json.loads(record.read_text(encoding="utf-8"))
+            else:  # 1 is a claim that does not hold, which leaves stderr empty, or a traceback
                 last = (errors.strip() or "no record").splitlines()[-1]
                 run.error = f"ended with {process.returncode}: {last}"
-            else:
-                run.record = json.loads(record.read_text(encoding="utf-8"))
-            now = dependencies.keys(run.script)
-            if run.keys != {name: now.get(name) for name in run.lessons}:
-                run.record, run.error = {}, "the sources changed during the run"
+        now = dependencies.keys(run.script)
+        if run.keys != {name: now.get(name) for name in run.lessons}:
+            run.record, run.error = {}, "the sources changed during the run"
         return run
 
     def stop(self) -> None:
@@ -178,9 +155,6 @@ class Runner:
         for process in list(self.processes):
             with contextlib.suppress(OSError):
                 process.terminate()
-
-
-# Which runs there are, and which are wanted
 
 
 def kept_runs(script: str, keys: dict[str, str]) -> dict[str, list[dict]]:
@@ -195,47 +169,25 @@ def kept_runs(script: str, keys: dict[str, str]) -> dict[str, list[dict]]:
     return found
 
 
-def counts(script: str, keys: dict[str, str]) -> dict[str, int]:
-    """How many runs each lesson has with its present key, in records or in the committed table."""
-    found = {name: len(records) for name, records in kept_runs(script, keys).items()}
+def plan(script: str, wanted: int) -> list[Run]:
+    """The runs of a script that it takes for each lesson to have `wanted`, on fresh seeds."""
+    keys = dependencies.keys(script)
+    # With their present keys, in records or in the committed table.
+    known = {name: len(records) for name, records in kept_runs(script, keys).items()}
     for row in rows_of(SECONDS):
         if row["script"] == script and keys.get(row["lesson"]) == row["key"]:
-            found[row["lesson"]] = max(found[row["lesson"]], int(row["runs"]))
-    return found
-
-
-def used_seeds(script: str) -> dict[str, set[int]]:
-    """The seeds that earlier rounds had for each lesson."""
-    used: dict[str, set[int]] = {}
-    for row in rows_of(ROUNDS):
-        if row["script"] == script:
-            for name in row["lessons"].split():
-                used.setdefault(name, set()).add(int(row["seed"]))
-    return used
-
-
-def plan(script: str, wanted: int, first: int, whole: bool = False) -> list[Run]:
-    """The runs of a script that it takes for each lesson to have `wanted`, on fresh seeds.
-
-    With `whole` each lesson is run `wanted` times, whatever is known, and all in one process: on
-    seeds that are fresh for every one of them.
-    """
-    keys = dependencies.keys(script)
-    known, used = counts(script, keys), used_seeds(script)
-    missing = {name: wanted - (0 if whole else known[name]) for name in keys}
-    runs, seed = [], first
-    while any(count > 0 for count in missing.values()):
-        fresh = [name for name in keys if seed not in used.get(name, ())]
-        chosen = [name for name in fresh if missing[name] > 0]
-        if chosen and not (whole and len(fresh) < len(keys)):
+            known[row["lesson"]] = max(known[row["lesson"]], int(row["runs"]))
+    rounds = [row for row in rows_of(ROUNDS) if row["script"] == script]
+    used = {(name, int(row["seed"])) for row in rounds for name in row["lessons"].split()}
+    runs, seed = [], FIRST
+    while any(count < wanted for count in known.values()):
+        chosen = [name for name in keys if known[name] < wanted and (name, seed) not in used]
+        if chosen:
             runs.append(Run(script, seed, chosen))
-            for name in chosen:
-                missing[name] -= 1
+        for name in chosen:
+            known[name] += 1
         seed += 1
     return runs
-
-
-# What is written
 
 
 def keep(run: Run, round_number: int) -> None:
@@ -252,7 +204,7 @@ def keep(run: Run, round_number: int) -> None:
         "script": run.script,
         "lessons": " ".join(run.lessons),
         "claims": len(run.claims),
-        "held": run.held,
+        "held": sum(claim.holds for claim in run.claims),
         "failed": run.trouble,
         "key": dependencies.digest(run.keys.values(), 10),
     }
@@ -276,27 +228,19 @@ def claim_rows(script: str, lesson: str, records: Sequence[dict]) -> list[dict]:
         claim, values = column[0], [one.value for one in column]
         if {one.sentence for one in column} != {claim.sentence}:
             raise ValueError(f"Not every run of {lesson} makes the claim {claim.sentence!r}.")
-        others = {
-            name: statistics.median(one.compared_with[name] for one in column)
+        others = [
+            f"{name} {digits(statistics.median(one.compared_with[name] for one in column))}"
             for name in claim.compared_with
+        ]
+        row = {
+            **{"script": script, "section": claim.section, "lesson": lesson},
+            **{"claim": claim.sentence, "unit": claim.unit, "compared_with": "; ".join(others)},
+            **{"at_least": digits(claim.at_least), "at_most": digits(claim.at_most)},
+            **{"runs": len(values), "held": sum(one.holds for one in column)},
+            **{"low": digits(min(values)), "high": digits(max(values))},
+            "median": digits(statistics.median(values)),
         }
-        found.append(
-            {
-                "script": script,
-                "section": claim.section,
-                "lesson": lesson,
-                "claim": claim.sentence,
-                "unit": claim.unit,
-                "at_least": digits(claim.at_least),
-                "at_most": digits(claim.at_most),
-                "runs": len(values),
-                "held": sum(one.holds for one in column),
-                "low": digits(min(values)),
-                "median": digits(statistics.median(values)),
-                "high": digits(max(values)),
-                "compared_with": "; ".join(f"{name} {digits(of)}" for name, of in others.items()),
-            }
-        )
+        found.append(row)
     return found
 
 
@@ -307,9 +251,9 @@ def digits(value: float | None) -> str:
 
 def seconds_row(script: str, lesson: str, key: str, records: Sequence[dict]) -> dict:
     """How long a lesson takes, in the median, as a line of seconds.csv."""
-    times = [record["run"]["seconds"][lesson] for record in records]
-    units = [record["run"]["took"]["import keras"] for record in records]
-    ratios = [time / unit for time, unit in zip(times, units, strict=True)]
+    runs = [record["run"] for record in records]
+    times = [run["seconds"][lesson] for run in runs]
+    ratios = [run["seconds"][lesson] / run["took"]["import keras"] for run in runs]
     return {
         **{"script": script, "lesson": lesson, "key": key, "runs": len(records)},
         "seconds": f"{statistics.median(times):.1f}",
@@ -322,26 +266,20 @@ def write(scripts: Sequence[str]) -> list[dict]:
 
     A lesson without a whole record of its present code keeps the lines that it has.
     """
-    known = {path: rows_of(path) for path in (EVIDENCE, SECONDS)}
+    old_claims, old_seconds = rows_of(EVIDENCE), rows_of(SECONDS)
     evidence, seconds = [], []
     for script in (*SCRIPTS, *EXERCISES):
-        old_claims, old_seconds = (
-            [row for row in rows if row["script"] == script] for rows in known.values()
-        )
-        if script not in scripts:
-            evidence, seconds = evidence + old_claims, seconds + old_seconds
-            continue
         keys = dependencies.keys(script)
         for lesson, runs in kept_runs(script, keys).items():
             old = [row for row in old_seconds if row["lesson"] == lesson]
             # The tables may have been made elsewhere, from records that are not here.
-            current = old and old[0]["key"] == keys[lesson]
-            if not runs or (current and int(old[0]["runs"]) > len(runs)):
-                seconds += old
-                evidence += [row for row in old_claims if row["lesson"] == lesson]
-            else:
+            current = [int(row["runs"]) for row in old if row["key"] == keys[lesson]]
+            if script in scripts and len(runs) >= max([1, *current]):
                 seconds.append(seconds_row(script, lesson, keys[lesson], runs))
                 evidence += claim_rows(script, lesson, runs)
+            else:
+                seconds += old
+                evidence += [row for row in old_claims if row["lesson"] == lesson]
     write_aside(EVIDENCE, csv_text(CLAIM_COLUMNS, evidence))
     write_aside(SECONDS, csv_text(SECONDS_COLUMNS, seconds))
     return evidence
@@ -356,14 +294,9 @@ def gather(runs: Sequence[Run], workers: int, round_number: int) -> bool:
             for ended, done in enumerate(as_completed(running), start=1):
                 run = done.result()
                 keep(run, round_number)
-                seconds = sum(run.record["run"]["seconds"].values()) if run.record else 0
-                print(
-                    f"[{ended:3d} of {len(runs)}] {run.name}: "
-                    f"{run.held} of {len(run.claims)} claims hold, {seconds:.0f} s",
-                    *([f"      {run.trouble}"] if run.trouble else []),
-                    sep="\n",
-                    flush=True,
-                )
+                name = f"{run.script} --seed {run.seed} ({profile_of(run.seed)})"
+                trouble = run.trouble or f"all {len(run.claims)} claims hold"
+                print(f"[{ended:3d} of {len(runs)}] {name}: {trouble}", flush=True)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             runner.stop()
@@ -383,48 +316,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.evidence", description=__doc__)
     every = [*SCRIPTS, *EXERCISES]
-    parser.add_argument(
-        "programs", nargs="*", metavar="PROGRAM", help=f"from {', '.join(every)} (default: all)"
-    )
-    parser.add_argument(
-        "--seeds", type=int, default=12, metavar="N", help="runs of each lesson (%(default)s)"
-    )
-    parser.add_argument(
-        "--first", type=int, default=FIRST, metavar="N",
-        help="the lowest seed (%(default)s); those that earlier rounds had are passed over",
-    )  # fmt: skip
-    parser.add_argument(
-        "--workers", type=int, default=1, metavar="N",
-        help=f"how many programs run at once, up to {MOST_WORKERS} (%(default)s); with more than "
-        "one the seconds are those of a busy machine",
-    )  # fmt: skip
-    parser.add_argument(
-        "--whole", action="store_true", help="run every lesson, also those that have their runs"
-    )
-    parser.add_argument("--plan", action="store_true", help="only print what would be run")
+    parser.add_argument("programs", nargs="*", help=f"from {', '.join(every)} (default: all)")
+    parser.add_argument("--seeds", type=count, default=12, help="runs of each lesson (%(default)s)")
+    workers = "programs at once (%(default)s); with more than one the seconds are of a busy machine"
+    parser.add_argument("--workers", type=int, default=1, choices=range(1, 5), help=workers)
     options = parser.parse_args(arguments)
     programs = options.programs or every
     if unknown := [program for program in programs if program not in every]:
         parser.error(f"there is no '{unknown[0]}'; choose from {', '.join(every)}.")
-    if options.seeds < 1 or options.first < FIRST:
-        parser.error(f"--seeds is a whole number from 1, --first one from {FIRST}.")
-    if not 1 <= options.workers <= MOST_WORKERS:
-        parser.error(f"--workers is a whole number from 1 to {MOST_WORKERS}.")
-    runs = [
-        run
-        for program in programs
-        for run in plan(program, options.seeds, options.first, options.whole)
-    ]
+    runs = [run for program in programs for run in plan(program, options.seeds)]
     runs.sort(key=lambda run: (run.seed, run.script))  # interrupted, it has some of everything
-    for run in runs if options.plan else ():
-        print(f"{run.name}: {' '.join(run.lessons)}")
-    if options.plan:
-        return
     round_number = 1 + max((int(row["round"]) for row in rows_of(ROUNDS)), default=0)
     done = gather(runs, options.workers, round_number)
-    rows = [row for row in write(programs) if row["script"] in programs]
-    for row in rows:
-        if room(row) < 0.5:
+    for row in write(programs):
+        if row["script"] in programs and room(row) < 0.5:
             print(f"{row['lesson']}: {row['claim']}: held in {row['held']} of {row['runs']} runs,")
             print(f"    {', '.join(f'{key} {row[key]}' for key in SHOWN)}, room {room(row):.2f}")
     if not done:

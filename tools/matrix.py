@@ -1,9 +1,8 @@
-"""Run the tests on every Python that is here, with the oldest packages admitted and the newest.
+"""Run the tests on every Python, with the oldest packages admitted and with the newest.
 
-`python -m tools.matrix` makes a virtual environment for each Python from 3.11 to 3.13 that is found
-on PATH or given with --python, once with the lowest version of each package that requirements.txt
-admits and once with the newest, runs the tests there, and writes what came of it into matrix.json,
-from which the table in docs/hard-use.md is made. A line that is done stays: --only runs one anew.
+`python -m tools.matrix` makes virtual environments for each Python from 3.11 to 3.13 that is on
+PATH or given with --python, and writes what came of the tests there into matrix.json, from which
+the table in docs/hard-use.md is made. A line that is done stays: --only runs one anew.
 """
 
 from __future__ import annotations
@@ -37,17 +36,17 @@ def version(python: Path | str) -> str:
     """Which Python it is, such as "3.12"; nothing if it cannot be run."""
     program = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
-        done = subprocess.run([python, "-c", program], capture_output=True, text=True)
+        return subprocess.run(
+            [python, "-c", program], capture_output=True, text=True
+        ).stdout.strip()
     except OSError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def interpreters(given: list[Path]) -> dict[str, str]:
     """The Pythons that are here, by version: those given before those on PATH."""
-    found = {}
-    for python in (*map(str, given), *filter(None, (shutil.which(f"python{m}") for m in MINORS))):
-        found.setdefault(version(python), python)
+    there = [*map(str, given), *filter(None, (shutil.which(f"python{m}") for m in MINORS))]
+    found = {version(python): python for python in reversed(there)}
     return {minor: found[minor] for minor in MINORS if minor in found}
 
 
@@ -64,28 +63,17 @@ def outcome(python: str, packages: str) -> dict:
             constraints.write_text("\n".join(lines), encoding="utf-8")
             install += ["-c", constraints]
         subprocess.run(install, check=True)
-        listed = json.loads(
-            subprocess.run(
-                [program, "-m", "pip", "list", "--format=json"], capture_output=True, check=True
-            ).stdout
-        )
+        listing = [program, "-m", "pip", "list", "--format=json"]
+        listed = json.loads(subprocess.run(listing, capture_output=True, check=True).stdout)
         versions = {one["name"]: one["version"] for one in listed}
         began = time.perf_counter()
-        tests = subprocess.Popen(
-            # The record, to which this belongs, is looked at when it is whole.
-            [program, "-m", "pytest", "-q", "--all", "-k", "not record_of_the_matrix"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        # The record, to which this belongs, is looked at when it is whole.
+        command = [program, "-m", "pytest", "-q", "--all", "-k", "not record_of_the_matrix"]
+        tests = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         line = ""
         for line in tests.stdout:
             print(line, end="", flush=True)
-        tests.wait()
-        counts = {
-            kind: int(n) for n, kind in re.findall(r"(\d+) (passed|failed|skipped|error)", line)
-        }
+        counts = {kind: int(n) for n, kind in re.findall(r"(\d+) (passed|failed|skipped)", line)}
         return {
             "python": version(program),
             "packages": packages,
@@ -93,32 +81,26 @@ def outcome(python: str, packages: str) -> dict:
             "date": time.strftime("%Y-%m-%d"),
             "machine": claims.machine(),
             "minutes": round((time.perf_counter() - began) / 60),
-            "status": tests.returncode,
-            **{kind: counts.get(kind, 0) for kind in ("passed", "failed", "skipped")},
+            "status": tests.wait(),
+            **{"passed": 0, "failed": 0, "skipped": 0, **counts},
         }
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.matrix", description=__doc__)
-    parser.add_argument(
-        "--python", action="append", type=Path, default=[], metavar="FILE", help="an interpreter"
-    )
-    parser.add_argument(
-        "--only", action="append", metavar="NAME", help="such as 3.12-lowest; may be repeated"
-    )
+    parser.add_argument("--python", nargs="*", type=Path, default=[], help="interpreters")
+    parser.add_argument("--only", nargs="*", help="lines to run anew, such as 3.12-lowest")
     options = parser.parse_args()
-    known = json.loads(documents.MATRIX.read_text("utf-8")) if documents.MATRIX.exists() else {}
+    known = dict(documents.parsed(documents.MATRIX))
     for minor, python in interpreters(options.python).items():
         for packages in PACKAGES:
             name = f"{minor}-{packages}"
-            if name in (
-                options.only or {f"{m}-{p}" for m in MINORS for p in PACKAGES} - set(known)
-            ):
+            if name in options.only if options.only else name not in known:
                 print(f"{name}: {python}", flush=True)
                 known[name] = outcome(python, packages)
-                ordered = dict(sorted(known.items()))
-                write_aside(documents.MATRIX, (json.dumps(ordered, indent=1) + "\n").encode())
+                text = json.dumps(dict(sorted(known.items())), indent=1) + "\n"
+                write_aside(documents.MATRIX, text.encode())
                 documents.write()  # or the tests of the next line would find it out of date
 
 

@@ -1,16 +1,14 @@
 """The pictures in the documents: ``python -m tools.pictures``.
 
 Runs the chapter with seed 0 and puts small copies of the pictures that the documents show into
-docs/pictures; then opens TensorBoard on what section 7.2 has logged, and photographs it. The
-screenshots need Chromium with its chromedriver, and the package selenium; without them the old ones
-stay.
+docs/pictures; then photographs TensorBoard on what section 7.2 has logged, for which it needs
+Chromium with its chromedriver, and the package selenium.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import io
 import re
 import subprocess
@@ -24,6 +22,7 @@ from PIL import Image
 
 from ch07.lab.files import write_aside
 from ch07.lab.startup import ROOT
+from tests.screens import Browser, Server, until
 from tools import documents
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -70,8 +69,6 @@ def shown() -> set[str]:
 
 def tabs(browser) -> Iterator[str]:
     """Open each panel of TensorBoard on the classifier of section 7.2.2; yields its name, drawn."""
-    from tests.screens import until
-
     reviews = browser.server.reviews
     browser.open("graphs")
     browser.wait_for("g.node[data-name]", 2)
@@ -86,10 +83,8 @@ def tabs(browser) -> Iterator[str]:
     until(lambda: browser.names() == {"text_classifier"}, "graph of the layers")
     browser.expand("text_classifier")
     yield "graphs_keras"
-    for tab, chart in (
-        ("histograms", "vz-histogram-timeseries"),
-        ("distributions", "vz-distribution-chart"),
-    ):
+    charts = {"histograms": "vz-histogram-timeseries", "distributions": "vz-distribution-chart"}
+    for tab, chart in charts.items():
         browser.open(f"{tab}&regexInput={reviews}&tagFilter=conv_1")
         until(lambda chart=chart: browser.charts(chart) >= 3, tab)
         yield tab
@@ -104,15 +99,10 @@ def tabs(browser) -> Iterator[str]:
     browser.enter_frames()
     browser.wait_for_text("Points:", "2000\n", "Total variance described")
     yield "projector"
-    browser.click("div.state-radio paper-icon-button")
-    browser.wait_for_text("photography")  # the legend
-    yield "projector_bookmark"
 
 
 def clinic(browser) -> Iterator[str]:
     """Open TensorBoard on the symptom of each fault of the clinic; yields its name, drawn."""
-    from tests.screens import until
-
     for fault, (tab, tag) in SYMPTOMS.items():
         charts = 1 + tag.count("|")
         browser.open(f"{tab}&regexInput={fault}&tagFilter={tag}&_smoothingWeight=0")
@@ -129,17 +119,13 @@ def clinic(browser) -> Iterator[str]:
 
 def photograph(root: Path, folder: Path) -> None:
     """Take the screenshots of TensorBoard on the logs below `root`; `folder` is for itself."""
-    from tests.screens import Browser, Server
-
     with contextlib.ExitStack() as stack:
         server = Server(root, folder)
         stack.callback(server.close)
         browser = Browser(server, folder / "profile", folder)
         stack.callback(browser.driver.quit)
-        for name, size, opened in (
-            ("tensorboard", (1200, 760), tabs),
-            ("clinic", (1000, 800), clinic),
-        ):
+        pages = {"tensorboard": (tabs, 1200, 760), "clinic": (clinic, 1000, 800)}
+        for name, (opened, *size) in pages.items():
             browser.driver.set_window_size(*size)
             for one in opened(browser):
                 time.sleep(ANIMATIONS)
@@ -150,9 +136,7 @@ def photograph(root: Path, folder: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__)
-    parser.add_argument(
-        "--of", type=Path, metavar="DIR", help="the --output of a run of the chapter, made before"
-    )
+    parser.add_argument("--of", type=Path, help="the --output of a run of the chapter")
     options = parser.parse_args(arguments)
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -164,13 +148,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         drawn = {path.stem: path for path in output.glob("my_figures/*/*.png")}
         for name in shown() & drawn.keys():
             copy(drawn[name])
-        print(f"{len(shown() & drawn.keys())} pictures of lessons in {PICTURES}")
-        if importlib.util.find_spec("selenium") is None:
-            sys.exit("No screenshots: the package selenium is missing.")
-        from tests.screens import CHROMIUM, DRIVER
-
-        if not (CHROMIUM and DRIVER):
-            sys.exit("No screenshots: Chromium or chromedriver is missing.")
         screens = Path(scratch, "screens")
         screens.mkdir()
         photograph(output / "my_log_dir", screens)

@@ -7,33 +7,14 @@ there can be, computed from how the data are made and not from any model.
 Sizes, seeds and shares that make no such data are refused with a ValueError.
 """
 
-from ch07.data.images import SCALES, garments, patterns, scales, stereo_pairs
+from ch07.data.images import garments, patterns, scales, stereo_pairs
 from ch07.data.points import clusters, hidden_parity, spirals, vector_classes
 from ch07.data.sequences import CUES, cue_sequences, gestures, recall
-from ch07.data.tasks import Task, ValidatedTask
+from ch07.data.tasks import Task
 from ch07.data.text import OPINIONS, TOPICS, phrases, posts, questions, reviews, sentences
 
 __all__ = [
-    "CUES",
-    "OPINIONS",
-    "SCALES",
-    "TOPICS",
-    "Task",
-    "ValidatedTask",
-    "clusters",
-    "cue_sequences",
-    "garments",
-    "gestures",
-    "hidden_parity",
-    "patterns",
-    "phrases",
-    "posts",
-    "questions",
-    "recall",
-    "reviews",
-    "scales",
-    "sentences",
-    "spirals",
-    "stereo_pairs",
-    "vector_classes",
-]
+    "CUES", "OPINIONS", "TOPICS", "Task", "clusters", "cue_sequences", "garments", "gestures",
+    "hidden_parity", "patterns", "phrases", "posts", "questions", "recall", "reviews", "scales",
+    "sentences", "spirals", "stereo_pairs", "vector_classes",
+]  # fmt: skip

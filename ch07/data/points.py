@@ -6,8 +6,6 @@ import numpy as np
 
 from ch07.data.tasks import Task, draws, one_hot, split
 
-# 7.1.1 Vectors of ten classes
-
 
 def vector_classes(seed, train=1000, test=1000):
     """Vectors of ten classes (section 7.1.1).
@@ -22,15 +20,12 @@ def vector_classes(seed, train=1000, test=1000):
     return Task(**split(vectors.astype("float32"), one_hot(labels, 10), train))
 
 
-# 7.1.4 Two spirals, and clouds of points
-
-
 def spirals(seed, train=2048, test=1000):
     """Points on the two arms of a spiral: on which? (section 7.1.4).
 
-    train, test: (n, 2). targets: (n, 1), 0 or 1. Chance 0.5; best possible about 1, the noise is
-    narrow against the gap. Easy on purpose, a straight line already separates 19 of 20 points: what
-    fails here fails at its depth and not at the task.
+    Easy on purpose, a straight line already separates 19 of 20 points: what fails here fails at its
+    depth and not at the task. Chance 0.5; best possible about 1.
+    train, test: (n, 2). targets: (n, 1), 0 or 1.
     """
     rng = draws(seed, train=train, test=test)
     samples = train + test
@@ -59,29 +54,22 @@ def clusters(seed, train=2000, test=1000, features=16):
     )
 
 
-# 7.3.2 Points that are hard to tell apart
-
-
 def hidden_parity(seed, train=200, test=10000):
     """Points of which two hidden coordinates give the class by their signs (section 7.3.2).
 
-    Signal: four overlapping clouds in the corners of a square, -1 or 1 in each of two hidden
-    coordinates, and noise of standard deviation 1 in all; opposite corners are one class. The
-    hidden coordinates lie anywhere in the space. What 200 points say of them is little: trained
-    models come a little above chance, each in its own way.
-    Chance 0.5. Best possible about 0.73, by the signs of the hidden coordinates.
+    Four overlapping clouds lie in the corners of a square; opposite corners are one class. The
+    hidden coordinates lie anywhere in the space, and 200 points say little of them: trained models
+    come a little above chance, 0.5, each in its way. Best possible about 0.73, by the signs.
     train, test: (n, 20). targets: (n, 2), one-hot.
     """
     rng = draws(seed, train=train, test=test)
-    samples = train + test
-    corners = rng.choice([-1, 1], (samples, 2))
-    hidden = rng.standard_normal((samples, 20))
+    corners = rng.choice([-1, 1], (train + test, 2))
+    hidden = rng.standard_normal((train + test, 20))
     hidden[:, :2] += corners
     rotation, _ = np.linalg.qr(rng.standard_normal((20, 20)))
     same = corners[:, 0] == corners[:, 1]
     said = np.sign(hidden[:, 0]) == np.sign(hidden[:, 1])
-    points = (hidden @ rotation).astype("float32")
     return Task(
-        **split(points, one_hot(same.astype(int), 2), train),
+        **split((hidden @ rotation).astype("float32"), one_hot(same.astype(int), 2), train),
         best_possible=float(np.mean(said[train:] == same[train:])),
     )

@@ -15,31 +15,27 @@ Arrays = np.ndarray | dict[str, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Something to learn: inputs and targets, to train on and to test with.
+    """Something to learn: samples to train on, to test with, and maybe to choose between models on.
 
-    Each is one array, or a dict of arrays where the models have several inputs or outputs.
-
-    Attributes:
-        train, train_targets, test, test_targets: the samples.
-        best_possible: the score on the test samples of the best reader there can be, or by what is
-            read; None where it is about 1.
-        vocabulary_size: of texts; of each of several.
+    best_possible: the score on the test samples of the best reader there can be, or by what is
+    read; None where it is about 1. vocabulary_size: of texts; of each of several. What else there
+    is, only some data sets have.
     """
 
     train: Arrays
     train_targets: Arrays
     test: Arrays
     test_targets: Arrays
+    validation: Arrays | None = None
+    validation_targets: Arrays | None = None
     best_possible: Any = None
     vocabulary_size: Any = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidatedTask(Task):
-    """A task with samples to choose between models on, so that the test samples stay unseen."""
-
-    validation: Arrays
-    validation_targets: np.ndarray
+    weights: Any = None  # of the training samples of `phrases`, by target: 0 where it is not known
+    patterns: Any = None  # of each class, by input of `patterns`: (classes, 3, 3, channels)
+    practice: Any = None  # `Queries` to choose a threshold on, about meanings of the training
+    queries: Any = None  # `Queries` to search for duplicates, about meanings of the tests
+    words: Any = None  # what each number in `reviews` stands for, in ASCII
+    kinds: Any = None  # of each of these words: "positive", "negative", "padding", ...
 
 
 def draws(seed: int, **sizes: int) -> np.random.Generator:
@@ -53,32 +49,17 @@ def draws(seed: int, **sizes: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def part(of: Arrays, rows: slice | np.ndarray) -> Arrays:
-    """Some `rows` of an array, or of each of several."""
-    return {name: array[rows] for name, array in of.items()} if isinstance(of, dict) else of[rows]
+def split(inputs: Arrays, targets: Arrays, train: int, validation: int = 0) -> dict[str, Arrays]:
+    """The samples of a `Task`: the first `train`, then `validation` if any, the others to test."""
+    parts = {"train": slice(train), "test": slice(train + validation, None)}
+    if validation:
+        parts["validation"] = slice(train, train + validation)
 
+    def part(of: Arrays, rows: slice) -> Arrays:
+        return {name: a[rows] for name, a in of.items()} if isinstance(of, dict) else of[rows]
 
-def split(inputs: Arrays, targets: Arrays, train: int) -> dict:
-    """The fields of a `Task`: the first `train` samples for training, the others for testing."""
-    first, rest = slice(train), slice(train, None)
-    return {
-        "train": part(inputs, first),
-        "train_targets": part(targets, first),
-        "test": part(inputs, rest),
-        "test_targets": part(targets, rest),
-    }
-
-
-def split_in_three(inputs: Arrays, targets: np.ndarray, train: int, validation: int) -> dict:
-    """The fields of a `ValidatedTask`: the first `train` samples, `validation` ones, the others."""
-    chosen = slice(train, train + validation)
-    return {
-        **split(part(inputs, slice(train)), part(targets, slice(train)), train),
-        "validation": part(inputs, chosen),
-        "validation_targets": part(targets, chosen),
-        "test": part(inputs, slice(train + validation, None)),
-        "test_targets": part(targets, slice(train + validation, None)),
-    }
+    samples = {name: part(inputs, rows) for name, rows in parts.items()}
+    return samples | {f"{name}_targets": part(targets, rows) for name, rows in parts.items()}
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

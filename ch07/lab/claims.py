@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import functools
 import json
 import math
 import os
 import platform
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 from ch07.lab.files import write_aside
 from ch07.lab.language import tr
 
-# A difference of exactly 0, a share of exactly 1: more digits than a line can show help nobody.
-DIGITS = 3
+DIGITS = 3  # of a number in a line
 EVIDENCE = Path(__file__).resolve().parent / "evidence.csv"  # written by tools/evidence.py
 SECONDS = EVIDENCE.with_name("seconds.csv")  # likewise
 
 
 def number(value: float) -> str:
-    """`value` as a claim line prints it: `DIGITS` significant digits, counts in full."""
+    """`value` as a claim line prints it, counts in full."""
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:.{DIGITS}g}" if abs(value) < 0.0995 else f"{value:,.{DIGITS}f}"
@@ -33,28 +32,17 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the chapter, the number measured for it, and the bound it has to keep.
+    """A sentence of the chapter, the number measured for it, and the bound it has to keep."""
 
-    Attributes:
-        section: the section of the book, such as "7.1.5".
-        lesson: the name of the lesson that measured it.
-        sentence: what is claimed, in words.
-        value: what was measured; a NaN keeps no bound.
-        unit: what `value` counts, such as "test accuracy" or "pixels".
-        at_least, at_most: the bounds, one of them or both, in the same unit.
-        compared_with: what else was measured, by name: the ablation, chance, the code as printed.
-        timed: it is a time, so the same seed does not give the same number again.
-    """
-
-    section: str
+    section: str  # of the book, such as "7.1.5"
     lesson: str
     sentence: str
-    value: float
-    unit: str
+    value: float  # a NaN keeps no bound
+    unit: str  # what it counts, such as "accuracy" or "pixels"
     at_least: float | None = None
     at_most: float | None = None
     compared_with: Mapping[str, float] = field(default_factory=dict)
-    timed: bool = False
+    timed: bool = False  # a time, so the same seed does not give the same number again
 
     def __post_init__(self):
         if self.at_least is None and self.at_most is None:
@@ -91,16 +79,10 @@ class Claim:
     @classmethod
     def from_record(cls, record: Mapping) -> Claim:
         """The claim that `as_record` gave."""
-        return cls(
-            section=record["section"],
-            lesson=record["lesson"],
-            sentence=record["claim"],
-            value=float(record["value"]),
-            unit=record["unit"],
-            compared_with={name: float(of) for name, of in record["compared_with"].items()},
-            timed=record["timed"],
-            **record["bound"],
-        )
+        same = {key: record[key] for key in ("section", "lesson", "unit", "timed")}
+        others = {name: float(of) for name, of in record["compared_with"].items()}
+        named = {"sentence": record["claim"], "value": float(record["value"])}
+        return cls(**same, **named, **record["bound"], compared_with=others)
 
 
 @functools.cache
@@ -113,15 +95,12 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def evidence() -> dict[tuple[str, str], dict[str, str]]:
-    """What the recorded runs gave for each claim, by lesson and sentence.
-
-    Each has, among others, "runs", "held", "low", "median" and "high".
-    """
+    """The line of evidence.csv of each claim, by lesson and sentence."""
     return {(row["lesson"], row["claim"]): row for row in rows(EVIDENCE)}
 
 
 def evidence_seconds() -> dict[str, float]:
-    """How long each lesson takes in the recorded runs, in times of `import keras`, by name."""
+    """How long each lesson takes in the recorded runs, in times of `import keras`."""
     return {row["lesson"]: float(row["imports"]) for row in rows(SECONDS)}
 
 
@@ -138,65 +117,28 @@ def machine() -> str:
 class Record:
     """The claims of one run, kept in `folder`/claims.json and, for good, below `folder`/claims/.
 
-    claims.json is always the newest run's. Each run also keeps a file of its own, named after the
+    claims.json is always the newest run's. Each run also has a file of its own, named after the
     time it began, which no later run touches.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        script: str,
-        seed: int,
-        packages: Mapping[str, str],
-        took: Mapping[str, float] = MappingProxyType({}),
-    ):
-        """Reserve this run's own file.
-
-        Args:
-            folder: where the pictures of the script go.
-            script: the name of the script.
-            seed: the seed of the run.
-            packages: the version of each package that the numbers depend on.
-            took: what the seconds of the lessons can be compared with, in seconds.
+    def __init__(self, folder: Path, **run: Any):
+        """Make the folders; `run` is what else is known of the run, such as its seed.
 
         Raises:
             OSError: `folder` cannot be made or written to.
         """
         self.latest = folder / "claims.json"
-        history = folder / "claims"
-        history.mkdir(parents=True, exist_ok=True)
-        stamp, tries = time.strftime("%Y%m%d-%H%M%S"), 0
-        while True:  # a second run in the same second, or a clock set back, finds the name taken
-            name = f"{stamp}-{tries}.json" if tries else f"{stamp}.json"
-            self.own, tries = history / name, tries + 1
-            with contextlib.suppress(FileExistsError):
-                self.own.open("x", encoding="utf-8").close()
-                break
-        self.run = {
-            "script": script,
-            "seed": seed,
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "python": platform.python_version(),
-            "machine": machine(),
-            "packages": dict(packages),
-            "took": dict(took),
-        }
+        # Another run may begin in the same second, or after a clock was set back.
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}.json"
+        self.own = folder / "claims" / name
+        self.own.parent.mkdir(parents=True, exist_ok=True)
+        started, python = time.strftime("%Y-%m-%dT%H:%M:%S%z"), platform.python_version()
+        self.run = {**run, "started": started, "python": python, "machine": machine()}
 
     def write(self, claims: Iterable[Claim], seconds: Mapping[str, float]) -> None:
-        """Bring both files up to date.
-
-        Args:
-            claims: all claims of the run so far.
-            seconds: how long each finished lesson took, by its name.
-        """
+        """Bring both files up to date with all claims so far, and the seconds of each lesson."""
         lines = [claim.as_record() | {"seconds": seconds[claim.lesson]} for claim in claims]
         record = {"run": self.run | {"seconds": dict(seconds)}, "claims": lines}
         text = (json.dumps(record, indent=1) + "\n").encode()
         write_aside(self.own, text)
         write_aside(self.latest, text)
-
-    def discard(self) -> None:
-        """Remove this run's own file if nothing was ever written to it."""
-        with contextlib.suppress(OSError):
-            if self.own.stat().st_size == 0:
-                self.own.unlink()

@@ -24,50 +24,36 @@ class Terminal(Console):
     def __init__(self):
         super().__init__(highlight=False, force_jupyter=False)  # plain text there too
         self.told_by = WORKER in os.environ
-        if not self.is_terminal or self.told_by:
-            self.width = WIDTH
+        alone = self.is_terminal and not self.told_by
+        self.width = min(WIDTH, self.width) if alone else WIDTH
         self.living: dict[Hashable, Text] = {}
         # Redrawn by us alone: no thread, no spinner, nothing that needs more than ASCII.
         self.live = Live(console=self, auto_refresh=False, transient=True)
-
-    @property
-    def columns(self) -> int:
-        """The length of a line."""
-        return min(WIDTH, self.width)
 
     def event(self, **content) -> None:
         """Tell the process that this one works for."""
         print(EVENT + json.dumps(content), flush=True)
 
-    def update(self, key: Hashable, text: Text) -> None:
-        """Show `text` as the living line of `key`; nothing where there is no terminal."""
+    def update(self, key: Hashable, text: Text | None) -> None:
+        """Show `text` as the living line of `key`, or none; nothing where there is no terminal."""
         if self.told_by:
-            self.event(key=id(key), text=text.plain)
+            self.event(key=id(key), text=text.plain if text else None)
         elif self.is_terminal:
-            self.living[key] = text
-            self.redraw()
-
-    def release(self, key: Hashable, text: Text | None = None) -> None:
-        """End the living line of `key`; `text` stays."""
-        if self.told_by:
-            self.event(key=id(key), text=None)
-        if self.living.pop(key, None) is not None:
-            self.redraw()
-        if text is not None:
-            self.print(text, soft_wrap=True)
-
-    def redraw(self) -> None:
-        """Draw the living lines as they are now."""
-        if not self.living:
-            self.live.stop()
-            return
-        if not self.live.is_started:
+            self.living = {one: of for one, of in (self.living | {key: text}).items() if of}
+            if not self.living:
+                self.live.stop()
+                return
             self.live.start()
-        self.live.update(Group(*self.living.values()), refresh=True)
+            self.live.update(Group(*self.living.values()), refresh=True)
+
+    def release(self, key: Hashable, text: Text) -> None:
+        """End the living line of `key`; `text` stays."""
+        self.update(key, None)
+        self.print(text, soft_wrap=True)
 
     def say(self, message: str, style: str = "") -> None:
         """Print a message that the reader should see, wrapped, in the language of the run."""
-        self.print(Text(wrapped(tr(message), self.columns), style))
+        self.print(Text(wrapped(tr(message), self.width), style))
 
 
 def wrapped(text: str, width: int, indent: str = "  ", first: str | None = None) -> str:
@@ -76,21 +62,19 @@ def wrapped(text: str, width: int, indent: str = "  ", first: str | None = None)
     A Chinese character takes two columns, and a line may end behind any of them.
     """
     lines = Text(text).wrap(Console(width=width), width - len(indent))
-    starts = [indent if first is None else first, *[indent] * (len(lines) - 1)]
-    return "\n".join(f"{start}{line.plain}" for start, line in zip(starts, lines, strict=True))
-
-
-def counted(count: int, what: str) -> str:
-    """`count` of something in words, such as "1 lesson" and "3 lessons"."""
-    return tr(f"{count:,} {what}{'' if count == 1 else 's'}")
+    text = "\n".join(indent + line.plain for line in lines)
+    return text if first is None else first + text.removeprefix(indent)
 
 
 def came_out(lessons: int, claims: Sequence[Claim], seconds: float) -> str:
     """In words how many lessons ran, how many of their `claims` hold, and how long that took."""
-    parts = [counted(lessons, "lesson")]
+    parts = [tr(f"{lessons} lesson{'' if lessons == 1 else 's'}")]
     if claims:
-        held, plural = sum(claim.holds for claim in claims), len(claims) > 1
-        parts.append(tr(f"{held} of {len(claims)} claim{'s hold' if plural else ' holds'}"))
+        held, hold = (
+            sum(claim.holds for claim in claims),
+            " holds" if len(claims) == 1 else "s hold",
+        )
+        parts.append(tr(f"{held} of {len(claims)} claim{hold}"))
     return tr(", ").join([*parts, tr(f"{seconds:.0f} s")])
 
 
@@ -106,10 +90,7 @@ def described(claim: Claim) -> str:
 
 
 def claim_text(claim: Claim, width: int) -> Text:
-    """A claim in lines of `width` columns, nearly always one, with its verdict first.
-
-    A claim that does not hold says its bound too.
-    """
+    """A claim in lines of `width` columns, nearly always one, with its verdict first."""
     verdict, style = ("ok", "green") if claim.holds else ("NO", "bold red")
     text = Text(wrapped(described(claim), width, " " * 6, first=f"  {verdict}  "))
     text.stylize(style, 0, 4)

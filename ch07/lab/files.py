@@ -27,10 +27,7 @@ def new_folder(parent: Path, name: str) -> Path:
 
     Raises:
         OSError: `parent` is a file, or cannot be made or written to.
-        ValueError: `name` is no name of a folder in `parent`.
     """
-    if Path(name).name != name or not name.strip(". "):
-        raise ValueError(f"'{name}' is no name of a folder.")
     parent.mkdir(parents=True, exist_ok=True)
     for tries in itertools.count():
         folder = parent / (f"{name}-{tries}" if tries else name)

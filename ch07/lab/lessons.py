@@ -3,24 +3,18 @@
 A lesson is a block `if section.lesson(number, name):` at the top level of a script. Its words lie
 in words/<script>.toml, English beside Chinese:
 
-    title = { en = "...", zh = "..." }          of the whole script
-    number = "7.1"                              its section of the book
-
+    title = { en = "...", zh = "..." }      of the whole script
+    number = "7.1"                          its section of the book
     [siamese_lstm]
     title = { en = "...", zh = "..." }
-    test = { en = "...", zh = "..." }           what is put to the test
-    predict = { en = "...", zh = "..." }        a question whose answer is a number of the lesson
+    test = { en = "...", zh = "..." }       what is put to the test, or the question of an exercise
+    predict = { en = "...", zh = "..." }    a question whose answer is a number of the lesson
     remember = { en = "...", zh = "..." }
-    [siamese_lstm.claims]                       the sentences of its claims, English = Chinese
-    "One shared LSTM tells same from different" = "..."
-
-    [units]                                     likewise units, and what numbers are compared with
-    "accuracy" = "..."
+    why = { en = "...", zh = "..." }        the explanation of the answer to an exercise
+    of = "..."                              the name of the lesson that it is an exercise to
+    [siamese_lstm.claims]                   the sentences of its claims, English = Chinese
+    [units]                                 likewise units, and what numbers are compared with
     [compared_with]
-    "chance" = "..."
-
-An exercise has `of`, the name of its lesson, and `why`, which explains its answer; its `test` is
-the question.
 """
 
 from __future__ import annotations
@@ -29,7 +23,7 @@ import ast
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ch07.lab.startup import ROOT
@@ -40,28 +34,19 @@ Words = Mapping[str, str]  # by language, "en" or "zh"
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson of a script, or an exercise.
+    """A lesson of a script, or an exercise: where its source is, and its words (see above)."""
 
-    Attributes:
-        number: of the section of the book, such as "7.1.5".
-        name: by which it is asked for, and by which its record and its picture are called.
-        line: where it begins in the source, and `end` where it ends.
-        title, test, predict, remember, why: its words by language; empty where it has none.
-        claims: the Chinese sentence of each claim, by the English one.
-        of: the name of the lesson that it is an exercise to; empty unless it is one.
-    """
-
-    number: str
+    number: str  # of the section of the book, such as "7.1.5"
     name: str
     line: int
-    end: int
+    end: int  # the last line
     title: Words
     test: Words
-    predict: Words
     remember: Words
-    why: Words
-    claims: Words
-    of: str
+    predict: Words = field(default_factory=dict)
+    why: Words = field(default_factory=dict)
+    claims: Words = field(default_factory=dict)
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,50 +86,32 @@ def read(name: str) -> Script:
     words = tomllib.loads((WORDS / f"{name}.toml").read_text(encoding="utf-8"))
     found = []
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        call = lesson_of(node)
-        if call is None:
-            continue
-        number, lesson = (ast.literal_eval(argument) for argument in call.args)
-        own = words[lesson]
-        found.append(
-            Lesson(
-                number=number,
-                name=lesson,
-                line=node.lineno,
-                end=node.end_lineno,
-                title=own["title"],
-                test=own["test"],
-                predict=own.get("predict", {}),
-                remember=own["remember"],
-                why=own.get("why", {}),
-                claims=own.get("claims", {}),
-                of=own.get("of", ""),
-            )
-        )
-    return Script(
-        path,
-        words["number"],
-        words["title"],
-        tuple(found),
-        words.get("units", {}),
-        words.get("compared_with", {}),
-    )
+        if call := lesson_of(node):
+            number, lesson = map(ast.literal_eval, call.args)
+            found.append(Lesson(number, lesson, node.lineno, node.end_lineno, **words[lesson]))
+    tables = words.get("units", {}), words.get("compared_with", {})
+    return Script(path, words["number"], words["title"], tuple(found), *tables)
+
+
+def matching(script: Script, text: str) -> list[str]:
+    """The names of the lessons that `text` asks for, by number or by name."""
+    whole = f"{text.rstrip('.')}."
+    return [
+        lesson.name
+        for lesson in script.lessons
+        if lesson.name == text or f"{lesson.number}.".startswith(whole)
+    ]
 
 
 def choose(script: Script, wanted: list[str]) -> list[Lesson]:
-    """The lessons that `wanted` asks for by number or by name, in their order; all if it is empty.
+    """The lessons that `wanted` asks for, in their order; all if it is empty.
 
     Raises:
         KeyError: nothing is called so; its argument is the text that was asked for.
     """
-    chosen = set()
-    for text in wanted:
-        matches = [
-            lesson
-            for lesson in script.lessons
-            if lesson.name == text or f"{lesson.number}.".startswith(f"{text.rstrip('.')}.")
-        ]
-        if not matches:
+    chosen = {text: matching(script, text) for text in wanted}
+    for text, names in chosen.items():
+        if not names:
             raise KeyError(text)
-        chosen.update(lesson.name for lesson in matches)
-    return [lesson for lesson in script.lessons if not wanted or lesson.name in chosen]
+    every = [name for names in chosen.values() for name in names]
+    return [lesson for lesson in script.lessons if not wanted or lesson.name in every]

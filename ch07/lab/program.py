@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.text import Text
 
@@ -28,35 +30,86 @@ MOST_JOBS = 4  # by default: each takes up to 1.5 GB
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "optuna")  # what numbers depend on
 
 
+def whole_number(least: int, refusal: str, most: float = math.inf) -> Callable[[str], int]:
+    """A type for argparse: a whole number; `refusal` is said of any other text, as {}."""
+
+    def convert(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(refusal.format(text))
+        return int(text)
+
+    return convert
+
+
+count = whole_number(1, "a whole number from 1, not '{}', is needed.")
+SEED = f"a seed is a whole number from 0 to {LARGEST_SEED}, not '{{}}'."
+
+# What a run of one script and one of all of them have in common.
+OPTIONS = {
+    "--seed": dict(
+        type=whole_number(0, SEED, LARGEST_SEED),
+        default=0,
+        metavar="N",
+        help="seed of the data, the weights and the shuffling (default 0); the same seed gives the "
+        "same numbers on the same machine",
+    ),
+    "--output": dict(
+        type=Path,
+        metavar="DIR",
+        help="put everything the run writes below DIR instead of below ch07",
+    ),
+    "--jobs": dict(
+        type=count,
+        metavar="N",
+        help="run the lessons in N processes at once (default: one for each core, at most "
+        f"{MOST_JOBS}); the numbers are the same",
+    ),
+    "--show": dict(
+        action="store_true", help="open the page of the run in the browser when it ends"
+    ),
+    "--predict": dict(
+        action="store_true", help="ask before each lesson what will come out, and compare"
+    ),
+    "--language": dict(
+        choices=language.LANGUAGES, help="English or Chinese (default: that of the system)"
+    ),
+}
+LIST = dict(action="store_true", help="name the lessons and what each tests, and stop")
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake ends in one sentence without the usage text before it."""
+    """argparse with these options; a mistake ends in one sentence without the usage text."""
+
+    def __init__(self, sections: str, own: Mapping[str, Mapping] = MappingProxyType({}), **texts):
+        """Take the help of its SECTIONs, the options that it has besides, and its other `texts`."""
+        super().__init__(allow_abbrev=False, **texts)
+        self.add_argument("sections", nargs="*", metavar="SECTION", help=tr(sections))
+        for option, values in {**OPTIONS, **own}.items():
+            self.add_argument(option, **{**values, "help": tr(values["help"])})
+        self.set_defaults(output=HOME)
 
     def error(self, message):
         sys.exit(startup.refusal(message))
 
 
-def count(text: str) -> int:
-    """The number that `text` gives, for how many of something.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not a whole number from 1.
-    """
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1, not '{text}', is needed.")
-    return int(text)
-
-
-def seed_number(text: str) -> int:
-    """The seed that `text` gives.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not a whole number that NumPy takes as a seed.
-    """
-    if not text.isascii() or not text.isdigit() or int(text) > LARGEST_SEED:
-        raise argparse.ArgumentTypeError(
-            f"a seed is a whole number from 0 to {LARGEST_SEED}, not '{text}'."
-        )
-    return int(text)
+def parser_of(script: lessons.Script, own: Mapping[str, Mapping]) -> Parser:
+    """The command line of a script: the same for all but for its `own` options."""
+    last = script.lessons[-1]
+    return Parser(
+        f"what to run: a number such as {last.number}, or a name such as {last.name}; without it "
+        "the whole section runs",
+        {"--list": LIST, **own},
+        description=f"{script.number} {language.of(script.title)}. "
+        + tr(
+            "Runs the lessons of the section: each builds the book's models, trains them and "
+            "prints, for every claim, whether it holds, the number measured, and what it is "
+            "compared with."
+        ),
+        epilog=tr(
+            "Exit status: 0 every claim holds, 1 a claim does not hold, 2 a mistake in the "
+            "arguments or the installation, 130 interrupted with Ctrl-C."
+        ),
+    )
 
 
 def writable(folder: Path) -> Path:
@@ -71,89 +124,9 @@ def writable(folder: Path) -> Path:
             pass
     except OSError as error:
         raise startup.UsageError(
-            tr("cannot write to '{}' ({}): choose another --output.").format(folder, error.strerror)
+            f"cannot write to '{folder}' ({error.strerror}): choose another --output."
         ) from None
     return folder
-
-
-def parser_of(script: lessons.Script, own: Mapping[str, Mapping]) -> Parser:
-    """The command line, the same for every script but for its `own` options."""
-    parser = Parser(
-        description=f"{script.number} {language.of(script.title)}. "
-        + tr(
-            "Runs the lessons of the section: each builds the book's models, trains them and "
-            "prints, for every claim, whether it holds, the number measured, and what it is "
-            "compared with."
-        ),
-        epilog=tr(
-            "Exit status: 0 every claim holds, 1 a claim does not hold, 2 a mistake in the "
-            "arguments or the installation, 130 interrupted with Ctrl-C."
-        ),
-        allow_abbrev=False,
-    )
-    last = script.lessons[-1]
-    parser.add_argument(
-        "sections",
-        nargs="*",
-        metavar="SECTION",
-        help=tr(
-            f"what to run: a number such as {last.number}, or a name such as {last.name}; without "
-            "it the whole section runs"
-        ),
-    )
-    parser.add_argument(
-        "--list", action="store_true", help=tr("name the lessons and what each tests, and stop")
-    )
-    add_common_options(parser)
-    for option, values in own.items():
-        parser.add_argument(option, **{**values, "help": tr(values["help"])})
-    return parser
-
-
-def add_common_options(parser: Parser) -> None:
-    """Give a `parser` what a run of one script and one of all of them have in common."""
-    parser.add_argument(
-        "--seed",
-        type=seed_number,
-        default=0,
-        metavar="N",
-        help=tr(
-            "seed of the data, the weights and the shuffling (default 0); the same seed gives the "
-            "same numbers on the same machine"
-        ),
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=HOME,
-        metavar="DIR",
-        help=tr("put everything the run writes below DIR instead of below ch07"),
-    )
-    parser.add_argument(
-        "--jobs",
-        type=count,
-        metavar="N",
-        help=tr(
-            "run the lessons in N processes at once (default: one for each core, at most "
-            f"{MOST_JOBS}); the numbers are the same"
-        ),
-    )
-    parser.add_argument(
-        "--show",
-        action="store_true",
-        help=tr("open the page of the run in the browser when it ends"),
-    )
-    parser.add_argument(
-        "--predict",
-        action="store_true",
-        help=tr("ask before each lesson what will come out, and compare"),
-    )
-    parser.add_argument(
-        "--language",
-        choices=language.LANGUAGES,
-        default=language.current(),
-        help=tr("English or Chinese (default: that of the system)"),
-    )
 
 
 def default_jobs() -> int:
@@ -166,11 +139,9 @@ def default_jobs() -> int:
 
 
 class Program:
-    """A run of a script from the command line.
+    """A run of a `script` from the command line, with the options `given`.
 
     Attributes:
-        script: the script.
-        given: the options, as argparse gives them.
         chosen: the lessons to run.
         folder: the pictures, the diagrams and the record of the claims.
         claims, seconds: of the lessons that are finished.
@@ -178,7 +149,7 @@ class Program:
     """
 
     def __init__(self, script: lessons.Script, given: argparse.Namespace):
-        """Choose the lessons that the options ask for.
+        """Choose the lessons that the options ask for; with --list name all, and stop.
 
         Raises:
             startup.UsageError: there is no such lesson.
@@ -211,17 +182,20 @@ class Program:
             startup.UsageError: it cannot be written to.
         """
         writable(self.folder)
-        versions = {name: metadata.version(name) for name in PACKAGES}
-        path = self.script.path
-        self.record = Record(self.folder, path.name, self.given.seed, versions, startup.took)
+        self.record = Record(
+            self.folder,
+            script=self.script.path.name,
+            seed=self.given.seed,
+            packages={name: metadata.version(name) for name in PACKAGES},
+            took=startup.took,
+        )
 
     def keep(self, lesson: str, seconds: float, claims: Sequence[Claim]) -> None:
-        """Keep the `claims` of a lesson that has ended."""
+        """Keep the `claims` of a lesson that has ended, in the order of the book."""
         order = [one.name for one in self.script.lessons]
-        self.seconds = dict(
-            sorted((self.seconds | {lesson: seconds}).items(), key=lambda one: order.index(one[0]))
-        )
-        self.claims = [claim for claim in self.claims if claim.lesson != lesson] + [*claims]
+        known = self.seconds | {lesson: seconds}
+        self.seconds = {name: known[name] for name in order if name in known}
+        self.claims += claims
         self.claims.sort(key=lambda claim: order.index(claim.lesson))
         self.record.write(self.claims, self.seconds)
         page.write(self)
@@ -249,18 +223,15 @@ class Program:
 
 def missed(claim: Claim, command: str) -> str:
     """What to make of a `claim` that does not hold, in a few sentences."""
-    known = evidence().get((claim.lesson, claim.sentence))
     before = ""
-    if known:
-        low, high = number(float(known["low"])), number(float(known["high"]))
-        before = tr(
-            f"In {known['held']} of {known['runs']} recorded runs it held, with values from {low} "
-            f"to {high}. "
-        )
+    if known := evidence().get((claim.lesson, claim.sentence)):
+        values = " to ".join(number(float(known[key])) for key in ("low", "high"))
+        runs = f"In {known['held']} of {known['runs']} recorded runs it held, with values from "
+        before = tr(f"{runs}{values}. ")
     what_to_do = tr(
         "Processors round differently, and a training amplifies that, so a single miss is news and "
         f"no fault of yours: try another seed (python {command} --seed 1), and change what you "
         "think is the cause."
     )
-    name = f"NO {claim.section} {claim.lesson}"
-    return f"{name}{tr(': ')}{described(claim)}{tr('. ')}{before}{what_to_do}"
+    what = f"NO {claim.section} {claim.lesson}{tr(': ')}{described(claim)}"
+    return f"{what}{tr('. ')}{before}{what_to_do}"

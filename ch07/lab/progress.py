@@ -18,11 +18,7 @@ class Progress(keras.callbacks.Callback):
     """One line for a training: what is trained, the epoch, the loss, the seconds.
 
     In a terminal the line lives; elsewhere (a pipe, PyCharm's Run window) a line is printed when
-    the training begins and one when it ends. Models that are trained together show no loss, since
-    it is the sum of theirs.
-
-    It also has the optimizer make its variables before the first step: made in that step, they
-    would have TensorFlow trace it a second time.
+    the training begins and one when it ends. Models that are trained together show no loss.
     """
 
     def __init__(self, label: str, console: Terminal):
@@ -31,11 +27,11 @@ class Progress(keras.callbacks.Callback):
         self.console = console
         self.epoch = 0
         self.logs: Mapping[str, float] = {}
-        self.started = time.perf_counter()
         self.is_over = True
 
     def on_train_begin(self, logs=None):
-        if self.model.built:  # or it would have none to make
+        if self.model.built:
+            # Made in the first step, its variables would have TensorFlow trace that step twice.
             self.model.optimizer.build(self.model.trainable_variables)
         self.started, self.is_over = time.perf_counter(), False
         if not self.console.is_terminal:
@@ -56,7 +52,7 @@ class Progress(keras.callbacks.Callback):
         loss = f"{tr('loss')} {self.logs['loss']:8.4f}" if shown else " " * 13
         seconds = f"{time.perf_counter() - self.started:5.1f} s"
         line = Text(f"  ..  {epochs}  {loss}  {seconds}  {tr(self.label)}", no_wrap=True)
-        line.truncate(self.console.columns, overflow="ellipsis")
+        line.truncate(self.console.width, overflow="ellipsis")
         return line
 
     def close(self) -> None:

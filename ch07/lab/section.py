@@ -1,15 +1,5 @@
 """A section of the chapter: what a cell of a numbered script uses.
 
-    section = Section("ch0701_functional_api")
-
-    if section.lesson("7.1.5", "siamese_lstm"):
-        ...
-        section.claim("One shared LSTM tells same from different", shared, "accuracy", at_least=0.9)
-        section.picture(plots.siamese_lstm(...))
-        section.remember()
-
-    section.finish()
-
 One script, three ways to run it:
 
 - as a program (`python ch0701_functional_api.py 7.1.5`, `%run`, PyCharm's "Run with Python
@@ -25,7 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any
 
 import keras
 from matplotlib.figure import Figure
@@ -38,17 +28,7 @@ from ch07.lab.console import Terminal, claim_text
 from ch07.lab.files import new_folder
 from ch07.lab.language import tr
 from ch07.lab.progress import Progress
-from ch07.plots import common
-
-
-class Line(Protocol):
-    """What is drawn in the terminal for a while, such as `progress.Progress`."""
-
-    def close(self) -> None:
-        """Leave it as it stands, and give the terminal back."""
-
-
-Shown = TypeVar("Shown", bound=Line)
+from ch07.plots import common, samples
 
 
 class Section:
@@ -56,11 +36,10 @@ class Section:
 
     Attributes:
         seed: seeds the data; weights and shuffling are seeded before each lesson.
-        output: everything a run writes is below it.
-        folder: the pictures, the diagrams and the record of the claims.
+        output: everything a run writes is below it, in `folder` the pictures and the record.
         console: where the run prints.
         claims: those of the lesson that ran last.
-        options: the values of the script's own options, by name without dashes.
+        options: the values of the options by name, those of the script's own among them.
     """
 
     def __init__(
@@ -76,8 +55,8 @@ class Section:
         Args:
             script: its name, without ".py".
             folders: what its lessons write to below `output`, besides my_figures.
-            commands: options such as "--board", given without a SECTION instead of lessons, with
-                the arguments of `argparse.ArgumentParser.add_argument`.
+            commands: options such as "--board", which without a SECTION are done instead of the
+                lessons, with the arguments of `argparse.ArgumentParser.add_argument`.
             options: likewise, options that change what the script does.
         """
         # Where the call stands: in a program, in a cell, or in a module that is imported. A cell
@@ -92,57 +71,55 @@ class Section:
         self.console = Terminal()
         self.claims: list[Claim] = []
         self.current: lessons.Lesson | None = None
-        self.started = 0.0
-        self.lines: list[Line] = []
-        self.guess: float | None = None
+        self.lines: list[Progress] = []
         self.program: program.Program | None = None
-        self.own = {"commands": commands or {}, "options": options or {}}
         try:
-            made = self.take(sys.argv[1:] if is_program else [])
+            parser = program.parser_of(self.script, {**(commands or {}), **(options or {})})
+            given = parser.parse_args(sys.argv[1:] if is_program else [])
+            made = program.Program(self.script, given)
+            self.seed, self.output, self.folder = given.seed, given.output, made.folder
+            self.options = vars(given)
+            if not given.sections and any(self.options[of.strip("-")] for of in commands or ()):
+                made.chosen = []
             if self.imported:
                 return
-            if is_program:
-                self.program = made
-                self.begin_program()
             # Each folder now, and not when the training that writes there is over. A command such
             # as --board may only read.
-            for name in folders if made.chosen else ():
-                program.writable(self.output / name)
-            if made.chosen:
-                program.writable(self.folder)
+            for folder in (self.folder, *map(self.output.joinpath, folders)) * bool(made.chosen):
+                program.writable(folder)
+            if is_program:
+                self.program = made
+                if made.chosen and not self.console.told_by:
+                    made.reserve()
+                if sys.excepthook is startup.interrupted:
+                    sys.excepthook = self.ended_by
             startup.settle()
         except startup.UsageError as error:
             sys.exit(startup.refusal(error))
 
-    # What a cell uses
-
     def lesson(self, number: str, name: str) -> bool:
         """Whether to run this lesson; if so, close the one before, seed, and print the heading.
 
-        Args:
-            number: its section of the book, such as "7.1.5".
-            name: its name, by which its words are found.
+        `number` is its section of the book, such as "7.1.5"; by its `name` its words are found.
 
         Raises:
             KeyError: a cell that runs has a name without words.
         """
         if self.imported:
             return False
-        (lesson,) = [one for one in self.script.lessons if one.name == name] or [None]
+        lesson = next((one for one in self.script.lessons if one.name == name), None)
         if lesson is None:
             raise KeyError(f"there are no words for the lesson '{name}'.")
         if self.program and lesson not in self.program.chosen:
             return False
         self.close()
-        self.claims = []
-        self.current, self.started = lesson, time.perf_counter()
+        self.current, self.claims, self.started = lesson, [], time.perf_counter()
         if self.console.told_by:
             self.console.event(begins=name)
         self.console.print(Text(f"\n{number} {language.of(lesson.title)}", style="bold"))
         self.say(language.of(lesson.test))
-        self.guess = None
-        if self.program and self.program.given.predict and lesson.predict:
-            self.guess = self.ask(language.of(lesson.predict))
+        asks = self.program and self.program.given.predict and lesson.predict
+        self.guess = self.ask(language.of(lesson.predict)) if asks else None
         # The same numbers alone and within a run, and each time that the cell is run.
         keras.backend.clear_session()
         keras.utils.set_random_seed(self.seed)
@@ -161,37 +138,31 @@ class Section:
     ) -> None:
         """Claim that `value` keeps its bounds, and print whether it does (see `claims.Claim`).
 
-        Args:
-            sentence: what is claimed, in plain words.
-            value: what was measured.
-            unit: what it counts, such as "accuracy" or "pixels".
-            at_least, at_most: the bounds, one of them or both.
-            compared_with: other numbers of the same kind by name: a baseline, chance.
-            timed: `value` is a time, so the same seed does not give the same number again.
+        `compared_with` are other numbers of the same kind by name: a baseline, chance.
         """
         self.go_on()
+        bounds = {"at_least": at_least, "at_most": at_most}
         claim = Claim(
-            section=self.current.number,
-            lesson=self.current.name,
-            sentence=sentence,
-            value=float(value),
-            unit=unit,
-            at_least=None if at_least is None else float(at_least),
-            at_most=None if at_most is None else float(at_most),
+            self.current.number,
+            self.current.name,
+            sentence,
+            float(value),
+            unit,
+            **{name: float(of) for name, of in bounds.items() if of is not None},
             compared_with={name: float(of) for name, of in (compared_with or {}).items()},
             timed=timed,
         )
         self.claims.append(claim)
-        self.console.print(claim_text(claim, self.console.columns))
+        self.console.print(claim_text(claim, self.console.width))
 
     def remember(self) -> None:
         """Print the sentence to remember, with which a lesson ends."""
         self.go_on()
         if self.guess is not None and self.claims:
-            claim = self.claims[0]
-            outcome = f"You guessed {number(self.guess)}, measured was {number(claim.value)}: "
-            self.program.guesses[claim.lesson] = tr(outcome + claim.sentence)
-            self.say(outcome + claim.sentence)
+            claim, guess = self.claims[0], number(self.guess)
+            outcome = f"You guessed {guess}, measured was {number(claim.value)}: {claim.sentence}"
+            self.program.guesses[claim.lesson] = tr(outcome)
+            self.say(outcome)
         self.say(f"{tr('Remember: ')}{language.of(self.current.remember)}", "bold")
         if self.current.why:
             self.say(f"{tr('Why: ')}{language.of(self.current.why)}")
@@ -203,19 +174,18 @@ class Section:
     def progress(self, label: str) -> Progress:
         """A callback for `fit` that shows a line of progress under `label`."""
         self.go_on()
-        return self.shows(Progress(label, self.console))
+        self.lines.append(Progress(label, self.console))
+        return self.lines[-1]
 
-    def shows(self, line: Shown) -> Shown:
-        """`line`, which is closed when the lesson ends, whatever ends it."""
-        self.lines.append(line)
-        return line
+    def picture(self, figure: Figure, task: Any = None) -> None:
+        """Save `figure` as the picture of the lesson, and open it: in a program when it ends.
 
-    def picture(self, figure: Figure) -> None:
-        """Save `figure` as the picture of the lesson.
-
-        It opens at once in a notebook or a console, and when the run ends in a program on a screen.
+        Of `task`, a `data.Task`, samples are saved beside it, as <lesson>_samples.png.
         """
         self.go_on()
+        if task:
+            path = self.folder / f"{self.current.name}_samples.png"
+            common.save(samples.samples(task), path, keep=not self.program)
         common.save(figure, self.folder / f"{self.current.name}.png")
         if not self.program:
             common.show(block=False)
@@ -237,8 +207,7 @@ class Section:
     def finish(self) -> None:
         """End a program: its summary, its pictures on a screen, and its exit status.
 
-        In a console or a notebook it leaves the session as it is; elsewhere than in a program it
-        does nothing.
+        In a console or a notebook it leaves the session as it is.
         """
         if not self.program:
             return
@@ -248,66 +217,25 @@ class Section:
             self.program.summarize(self.console, "Summary")
             with contextlib.suppress(KeyboardInterrupt):  # closing the windows, the work is done
                 common.show()
-        status = self.program.status
-        self.end_program()
         if not startup.interactive():
-            sys.exit(status)
-
-    # What is behind it
+            sys.exit(self.program.status)
+        self.program = None  # any cell runs from here on
 
     def ask(self, question: str) -> float | None:
-        """The number that the reader answers to `question`; None if Enter alone is the answer.
-
-        Where standard input does not answer, it says so, and asks no more in this run.
-        """
+        """The number that the reader answers to `question`; None if Enter alone is the answer."""
         self.say(f"{tr('Predict: ')}{question}", "bold")
         while True:
             try:
                 answer = input(f"  {tr('Your guess (Enter passes): ')}").strip()
             except EOFError:
-                self.program.given.predict = False
+                self.program.given.predict = False  # nor is anything asked again
                 self.say("Standard input does not answer, so nothing more is asked.")
                 return None
             if not answer:
                 return None
             with contextlib.suppress(ValueError):
-                share = answer.endswith("%")
-                return float(answer.rstrip("%")) / (100 if share else 1)
+                return float(answer.rstrip("%")) / (100 if answer.endswith("%") else 1)
             self.say("A number, please, such as 0.5 or 50%.")
-
-    def take(self, arguments: Sequence[str]) -> program.Program:
-        """Take the arguments of the command line, none of them in a cell; what they ask for.
-
-        Raises:
-            startup.UsageError: they ask for what there is not.
-        """
-        own = {**self.own["commands"], **self.own["options"]}
-        given = program.parser_of(self.script, own).parse_args(arguments)
-        self.seed, self.output = given.seed, given.output
-        names = {option: option.lstrip("-").replace("-", "_") for option in own}
-        self.options = {name: getattr(given, name) for name in names.values()}
-        made = program.Program(self.script, given)
-        self.folder = made.folder
-        if not given.sections and any(self.options[names[of]] for of in self.own["commands"]):
-            made.chosen = []
-        return made
-
-    def begin_program(self) -> None:
-        """Reserve the record of a program, and see that no error leaves a torn terminal.
-
-        Raises:
-            startup.UsageError: it cannot be written to.
-        """
-        if self.program.chosen and not self.console.told_by:
-            self.program.reserve()
-        if sys.excepthook is startup.interrupted:
-            sys.excepthook = self.ended_by
-
-    def end_program(self) -> None:
-        """Leave no empty record; from here on, a cell that is run in the console runs."""
-        if self.program.record:
-            self.program.record.discard()
-        self.program = None
 
     def new_folder(self, parent: str, name: str) -> Path:
         """A new folder of the training `name`, with the time, in a `parent` below the output."""
@@ -315,7 +243,7 @@ class Section:
         return new_folder(self.output / parent, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
 
     def go_on(self) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C has come, and compiled code has swallowed it."""
+        """Raise KeyboardInterrupt if compiled code has swallowed Ctrl-C."""
         if startup.heard:
             raise KeyboardInterrupt
 
@@ -341,11 +269,9 @@ class Section:
     def ended_by(self, kind, error, trace) -> None:
         """What sys.excepthook does in a program: close the lines, and end as `kind` asks for."""
         self.close_lines()
-        by_ctrl_c = startup.by_ctrl_c(kind)
-        if by_ctrl_c and not self.console.told_by:
-            self.program.summarize(self.console, "Interrupted")
-        self.end_program()
-        if by_ctrl_c:
+        if startup.by_ctrl_c(kind):
+            if not self.console.told_by:
+                self.program.summarize(self.console, "Interrupted")
             startup.leave(130)
         if issubclass(kind, (startup.UsageError, OSError)):
             early = "" if issubclass(kind, startup.UsageError) else "the run ended early: "

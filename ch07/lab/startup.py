@@ -1,11 +1,8 @@
 """Make sure that Keras can run, then load it on TensorFlow without its start-up lines.
 
-`ch07.lab` calls `load` when it is imported, so it has to be imported before Keras. It is written in
-the syntax of Python 3.8: a reader whose Python is too old should get a sentence, not a traceback.
-
-Every obstacle that a reader can remove ends in one sentence on stderr and exit status 2. What
-changes a process for good (the handling of Ctrl-C, what TensorFlow logs, the settings of Keras) is
-left alone in a reader's own program, which may import any part of `ch07`.
+Written in the syntax of Python 3.8: a reader whose Python is too old gets a sentence, as for every
+obstacle that a reader can remove. What changes a process for good (the handling of Ctrl-C, what
+TensorFlow logs, the settings of Keras) is left alone in a reader's own program.
 """
 
 import _thread
@@ -34,12 +31,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 REQUIREMENTS = ROOT / "requirements.txt"
 INSTALL = 'run "%s -m pip install -r %s"' % (Path(sys.executable).name, REQUIREMENTS.name)
 
-# The lines TensorFlow starts with: news (severity I in glog's form), the heading of the lines that
-# come before its logging is set up, and that a machine without a GPU has no GPU.
+# TensorFlow's first lines: news (severity I), a heading, and that there is no GPU.
 CHATTER = re.compile(
     r"I\d{4} |WARNING: All log messages before absl::InitializeLog|E\d{4} .*failed call to cuInit"
 )
-
 
 took = {}  # seconds: what the speed of a run is compared with
 heard = []  # the signals that Ctrl-C has sent so far
@@ -53,16 +48,15 @@ def interactive():
 
 def own_program():
     """The file of the program of this project that runs; None in a reader's own, or a console."""
-    if "-m" in sys.orig_argv and sys.argv[0] == "-m":  # `python -m ch07`, which is not there yet
-        found = sys.orig_argv[sys.orig_argv.index("-m") + 1]
-        return ROOT / "ch07" / "__main__.py" if found == "ch07" else None
     path = getattr(sys.modules.get("__main__"), "__file__", None)
+    if sys.argv[0] == "-m" and "ch07" in sys.orig_argv:  # `python -m ch07`, which is not there yet
+        path = ROOT / "ch07" / "__main__.py"
     if interactive() or path is None:
         return None
     path = Path(path).resolve()
-    inside = [ROOT / name for name in ("ch07", "exercises", "tools")]
     numbered = path.parent == ROOT and re.match(r"ch07\d\d_", path.name)
-    return path if numbered or any(folder in path.parents for folder in inside) else None
+    inside = [ROOT / name for name in ("ch07", "exercises", "tools")]
+    return path if numbered or not set(inside).isdisjoint(path.parents) else None
 
 
 class UsageError(Exception):
@@ -77,31 +71,13 @@ def refusal(error):
 
 
 def hear(number, frame):
-    """The handler of Ctrl-C: Python's own, but what it has heard is remembered."""
+    """The handler of Ctrl-C: Python's own, with a memory."""
     heard.append(number)
     signal.default_int_handler(number, frame)
 
 
-@contextlib.contextmanager
-def interruptible():
-    """Raise KeyboardInterrupt at the latest here, if Ctrl-C has come meanwhile.
-
-    Compiled code that calls Python may not look whether Ctrl-C has ended the call: it goes on, to
-    another error, or to none.
-    """
-    before = len(heard)
-    try:
-        yield
-    except Exception as error:
-        if len(heard) > before:
-            raise KeyboardInterrupt from error
-        raise
-    if len(heard) > before:
-        raise KeyboardInterrupt
-
-
 def by_ctrl_c(kind):
-    """Whether an exception of this `kind` comes of Ctrl-C, if only in a roundabout way."""
+    """Whether an exception of this `kind` comes of Ctrl-C, which compiled code may change."""
     return issubclass(kind, KeyboardInterrupt) or bool(heard and issubclass(kind, Exception))
 
 
@@ -114,7 +90,7 @@ def leave(status):
 
 
 def interrupted(kind, error, trace):
-    """What sys.excepthook does: Ctrl-C, wherever it comes, ends a program with one line and 130."""
+    """The sys.excepthook of a program: Ctrl-C ends it with one line and 130."""
     if not by_ctrl_c(kind):
         sys.__excepthook__(kind, error, trace)
         return
@@ -125,9 +101,9 @@ def interrupted(kind, error, trace):
 
 
 def interrupted_while_tidying(unraisable):
-    """What sys.unraisablehook does: Ctrl-C that came while Python deleted an object comes again."""
+    """The sys.unraisablehook of a program: Ctrl-C while an object was deleted comes again."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        # Or it would be printed and forgotten. Later, since here it would only be so again.
+        # Or it would be printed and forgotten; so it would be here, hence a little later.
         threading.Timer(0.05, _thread.interrupt_main).start()
     else:
         sys.__unraisablehook__(unraisable)
@@ -157,37 +133,28 @@ def check_packages(requirements=REQUIREMENTS):
     """Raise UsageError if a package that `requirements` lists is missing or too old."""
     from importlib import metadata
 
-    if not requirements.exists():  # a copy of ch07 without the rest of the project
-        return
-    try:
-        from packaging.requirements import Requirement
-    except ImportError:
-        raise UsageError("The package %s is missing: %s." % ("packaging", INSTALL)) from None
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    for requirement in (Requirement(line.split("#")[0]) for line in lines if line[:1].isalpha()):
-        names = [requirement.name]
-        try:
-            metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
+    def numbers(version):
+        return [int(number) for number in re.findall(r"\d+", version)]
+
+    # A copy of ch07 without the rest of the project has no such file.
+    text = requirements.read_text(encoding="utf-8") if requirements.exists() else ""
+    for package, oldest in re.findall(r"^([\w-]+)>=([\d.]+)", text, re.MULTILINE):
+        names = [package]
+        if not any(metadata.distributions(name=package)):
             # The module may come from a sibling package, as tensorflow does from tensorflow-cpu.
-            names = metadata.packages_distributions().get(requirement.name, [])
-            if not names:
-                raise UsageError(
-                    "The package %s is missing: %s." % (requirement.name, INSTALL)
-                ) from None
+            names = metadata.packages_distributions().get(package)
+        if not names:
+            raise UsageError("The package %s is missing: %s." % (package, INSTALL))
         version = metadata.version(names[0])
-        if not requirement.specifier.contains(version, prereleases=True):
+        if numbers(version) < numbers(oldest):
             raise UsageError(
-                "%s %s is installed, but %s is needed: %s."
-                % (names[0], version, requirement, INSTALL)
+                "%s %s is installed, but %s>=%s is needed: %s."
+                % (names[0], version, package, oldest, INSTALL)
             )
 
 
 def check_backend(environ=os.environ):
-    """Raise UsageError if KERAS_BACKEND, or else keras.json, asks for another backend.
-
-    A wish for another backend is refused and not overruled: who set it should hear of it.
-    """
+    """Raise UsageError if KERAS_BACKEND, or else keras.json, asks for another backend."""
     folder = Path(environ["KERAS_HOME"]) if "KERAS_HOME" in environ else Path.home() / ".keras"
     backend, source, cure = environ.get("KERAS_BACKEND"), "KERAS_BACKEND", "unset it or set it"
     if not backend:
@@ -202,9 +169,9 @@ def check_backend(environ=os.environ):
         )
 
 
-def check_figures(environ=os.environ):
+def check_figures():
     """Raise UsageError if MPLBACKEND asks Matplotlib for something that does not exist."""
-    # Matplotlib logs that it builds its font cache, which a reader's first run need not report.
+    # In a reader's first run, Matplotlib logs that it builds its font cache.
     logger = logging.getLogger("matplotlib")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -215,7 +182,7 @@ def check_figures(environ=os.environ):
     except (ImportError, ValueError):
         raise UsageError(
             "Matplotlib has no backend '%s', which MPLBACKEND asks for: unset it."
-            % environ.get("MPLBACKEND")
+            % os.environ.get("MPLBACKEND")
         ) from None
     finally:
         logger.setLevel(level)
@@ -225,8 +192,8 @@ def check_figures(environ=os.environ):
 def without_chatter():
     """Keep TensorFlow's start-up lines off stderr, and nothing but them.
 
-    TensorFlow writes them from C++ before any setting of its own can stop it, so file descriptor
-    2 is pointed at a file meanwhile; what is in it and is not chatter is written out at the end.
+    It writes them from C++ before any setting can stop it, so file descriptor 2 is pointed at a
+    file meanwhile; what is in it and is not chatter is written out at the end.
     """
     try:
         stderr = os.dup(2)
@@ -275,9 +242,7 @@ def load():
 
         jobs.take_over(own)
     if own or interactive():
-        # 3: only what ends the process. What TensorFlow logs as an error and survives is news too
-        # (with repeatable operations on, tf.data reports an attribute that it ignores); an error
-        # that matters reaches Python as an exception.
+        # Only what ends the process: an error that matters reaches Python as an exception.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with without_chatter():
         started = time.perf_counter()
@@ -285,18 +250,15 @@ def load():
 
         took["import keras"] = time.perf_counter() - started
     if own:
-        # Registered last, so the first to run at the exit: what is left then is TensorFlow's
-        # tidying.
+        # Registered last, so the first to run at the exit: what is left is TensorFlow's tidying.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def settle():
     """Bring TensorFlow and Keras into the state that the numbers of a run belong to.
 
-    One thread inside an operation, so that no number depends on how many cores there are;
-    operations that give the same bits each time; float32, channels last, whatever keras.json asks
-    for. TensorFlow takes the number of threads only before its first tensor: in a console where
-    there has been one, it stays as it is.
+    One thread inside an operation, so that no number depends on how many cores there are (where
+    there has been a tensor, the number of threads stays as it is); the same bits each time.
     """
     import keras
     import tensorflow as tf
@@ -310,11 +272,10 @@ def settle():
     tf.config.experimental.enable_op_determinism()
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
-    # Keras 3.15 turns variables into arrays in a way that NumPy 2 is to give up: not ours to mend,
-    # and with -W error it would end a run.
+    # Keras 3.15 turns variables into arrays in a way that NumPy 2 is to give up.
     warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-    # Every model is traced once. TensorFlow goes by the function that trains them, which is the
-    # same for all, and warns of a function that is traced again and again.
+    # TensorFlow takes the function that trains models, each of which is traced once, for one that
+    # is traced again and again, and warns of it.
     logger = logging.getLogger("tensorflow")
     if not any(one is untold_of_retracing for one in logger.filters):
         logger.addFilter(untold_of_retracing)

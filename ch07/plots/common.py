@@ -1,16 +1,19 @@
 """The pictures: how results are drawn. Knows nothing of models, of training or of the data.
 
-A picture is a `row` of panels; a panel is a function that draws into an axes. Colours are Okabe and
-Ito's, which readers with any form of colour blindness can tell apart
-(https://jfly.uni-koeln.de/color/); every line has a marker of its own too, for print.
+A picture is a `row` of panels; a panel is a function that draws into an axes. The `options` of a
+panel are those of `finish`: its title, and what else `Axes.set` takes. Colours are Okabe and Ito's,
+which readers with any form of colour blindness can tell apart (https://jfly.uni-koeln.de/color/);
+every line has a marker of its own too, for print.
 """
 
 from __future__ import annotations
 
 import functools
 import io
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -29,8 +32,9 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#000000", "#767676"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8}  # of a number
+AS_IT_IS = "as it is"  # the gid of a text that is no word of the picture, but of the data
 DPI = 120  # 7 inches then make 840 pixels: sharp on a screen, and far below 150 kB
-PANEL = (4.6, 3.6)  # inches, of one panel
 
 STYLE = {
     "axes.grid": True,
@@ -56,19 +60,19 @@ CHINESE_FONTS = (
 Panel = Callable[[Axes], None]
 
 
-def row(*panels: Panel, height: float = PANEL[1], columns: int | None = None) -> Figure:
-    """A figure of `panels` side by side, in the house style.
+def row(*panels: Panel, width: float = 4.6, height: float = 3.6) -> Figure:
+    """A figure of `panels` side by side, each of them `width` by `height` inches."""
+    return grid([panels], width=width, height=height)
 
-    A row of them is `height` inches high, and has all of them unless `columns` says how many.
-    """
-    columns = columns or len(panels)
-    rows = -(-len(panels) // columns)  # rounded up
+
+def grid(panels: Sequence[Sequence[Panel]], width: float, height: float) -> Figure:
+    """A figure of rows of panels, each panel `width` by `height` inches."""
     chinese = chinese_font() if language.current() == "zh" else None
     fonts = {"font.family": [chinese, "DejaVu Sans"]} if chinese else {}
     with mpl.rc_context(STYLE | fonts):
-        size = (max(7.0, PANEL[0] * columns), height * rows)
-        figure, axes = plt.subplots(rows, columns, squeeze=False, figsize=size)
-        for panel, one in zip(panels, axes.flat, strict=True):
+        size = (max(7.0, width * len(panels[0])), height * len(panels))
+        figure, axes = plt.subplots(len(panels), len(panels[0]), squeeze=False, figsize=size)
+        for panel, one in zip(itertools.chain(*panels), axes.flat, strict=True):
             panel(one)
         if chinese:
             translate(figure)
@@ -91,70 +95,54 @@ def translate(figure: Figure) -> None:
             if any(label.isidentifier() or " " in label for label in labels):
                 axis.set_ticks(axis.get_ticklocs(), map(language.tr, labels))
     for text in figure.findobj(Text):
-        text.set_text(language.tr(text.get_text()))
+        # A number of a logarithmic axis starts with a dollar.
+        if text.get_gid() != AS_IT_IS and not text.get_text().startswith("$"):
+            text.set_text(language.tr(text.get_text()))
+
+
+def finish(axes: Axes, upright: Mapping[str, float] | None = None, **options: Any) -> None:
+    """What panels have in common: `upright` lines by name, labels, a legend of what has a name."""
+    for style, (name, at) in zip(("--", ":", "-."), (upright or {}).items(), strict=False):
+        axes.axvline(at, color=BLACK, ls=style, lw=1.4, label=name)
+    axes.set(**options)
+    if names := axes.get_legend_handles_labels()[1]:
+        columns = max(1, 64 // (8 + max(map(len, names))))
+        # Below the axes: within them it would lie on what is drawn.
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, fontsize=9)
 
 
 def bars(
-    values: Mapping[str, float],
+    values: Mapping[str, float | Mapping[str, float]],
     xlabel: str,
     *,
-    marks: Mapping[str, float] | None = None,
-    mark: str = "",
-    title: str = "",
+    best: Mapping[str, float] | None = None,
+    **options: Any,
 ) -> Panel:
-    """A horizontal bar for each of `values`; `marks` are ticks on the bars of the same name.
+    """A horizontal bar for each of `values` from top to bottom, or several where one is a mapping.
 
-    Args:
-        values: what was measured, by name, from top to bottom.
-        xlabel: the quantity and its unit.
-        marks: a number to compare with, for some or all of the names.
-        mark: what the marks are.
-        title: what the panel shows.
+    best: what is possible, for each of the names.
     """
 
     def draw(axes: Axes) -> None:
-        names = list(values)
-        axes.barh(names, list(values.values()), color=BLUE, height=0.6)
-        for at, (name, value) in enumerate(values.items()):
-            beyond = max(value, (marks or {}).get(name, value), 0)  # of the bar and of its mark
-            axes.annotate(
-                f" {number(value)}", (beyond, at), va="center", fontsize=9, zorder=5,
-                bbox=dict(facecolor="white", edgecolor="none", pad=0.4, alpha=0.8),
-            )  # fmt: skip
-        for name, value in (marks or {}).items():
-            at = names.index(name)
-            axes.plot([value] * 2, [at - 0.4, at + 0.4], color=ORANGE, lw=2.5, marker="")
-        if marks:
-            axes.plot([], [], color=ORANGE, lw=2.5, marker="", label=mark)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
-        axes.invert_yaxis()
-        axes.margins(x=0.15)
-        axes.grid(axis="y", visible=False)
-        axes.set(xlabel=xlabel, title=title)
-
-    return draw
-
-
-def grouped_bars(
-    groups: Mapping[str, Mapping[str, float]], xlabel: str, *, title: str = "", log: bool = False
-) -> Panel:
-    """For each of `groups` (by name, from top to bottom) a bar for each of its values (by name)."""
-
-    def draw(axes: Axes) -> None:
-        series = list(next(iter(groups.values())))
+        groups = {n: of if isinstance(of, Mapping) else {None: of} for n, of in values.items()}
+        series, rows = next(iter(groups.values())), np.arange(len(groups))
         height = 0.8 / len(series)
         for at, name in enumerate(series):
-            places = np.arange(len(groups)) + (at - (len(series) - 1) / 2) * height
-            values = [group[name] for group in groups.values()]
-            axes.barh(places, values, height * 0.9, color=COLOURS[at], label=name)
-            for place, value in zip(places, values, strict=True):
-                axes.annotate(f" {number(value)}", (max(value, 0), place), va="center", fontsize=8)
-        axes.set_yticks(range(len(groups)), groups)
+            places = rows + (at - (len(series) - 1) / 2) * height
+            lengths = [group[name] for group in groups.values()]
+            axes.barh(places, lengths, 0.9 * height, label=name)
+            for group, place, length in zip(groups, places, lengths, strict=True):
+                end = max(length, 0, best[group] if best else 0)
+                style = {"va": "center", "fontsize": 9, "zorder": 5, "bbox": BEHIND}
+                axes.annotate(f" {number(length)}", (end, place), **style)
+        if best:
+            style = {"color": ORANGE, "lw": 2.5, "label": "best possible"}
+            axes.vlines([best[group] for group in groups], rows - 0.4, rows + 0.4, **style)
+        axes.set_yticks(rows, groups)
         axes.invert_yaxis()
         axes.margins(x=0.15)
         axes.grid(axis="y", visible=False)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=9)
-        axes.set(xlabel=xlabel, title=title, xscale="log" if log else "linear")
+        finish(axes, xlabel=xlabel, **options)
 
     return draw
 
@@ -166,110 +154,64 @@ def curves(
     ylabel: str,
     *,
     level: tuple[str, float] | None = None,
-    log: bool = False,
-    title: str = "",
+    rings: Mapping[str, tuple[Any, Any]] | None = None,
+    **options: Any,
 ) -> Panel:
-    """A line for each of `series` over `x`; `level`, such as chance, is a dashed line by name."""
+    """A line for each of `series` over `x`, whole numbers.
+
+    `level`, such as chance, is a dashed line by name; `rings` are drawn around points (x, y).
+    """
 
     def draw(axes: Axes) -> None:
+        axes.locator_params(axis="x", integer=True)
         for name, values in series.items():
-            axes.plot(x, values, label=name)
+            axes.plot(x, values, label=name, markevery=1 + len(x) // 50)
+        for name, places in (rings or {}).items():
+            axes.plot(*places, ls="", ms=10, mfc="none", mew=2, label=name)
         if level:
             axes.axhline(level[1], color=GREY, ls="--", lw=1.2, label=level[0])
-        axes.legend(fontsize=9)
-        axes.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
+        finish(axes, xlabel=xlabel, ylabel=ylabel, **options)
 
     return draw
 
 
 def points(
-    groups: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    xlabel: str,
-    ylabel: str,
-    *,
-    diagonal: str = "",
-    title: str = "",
+    groups: Mapping[str, tuple[Any, Any]], xlabel: str, ylabel: str, **options: Any
 ) -> Panel:
-    """A cloud of points (x, y) for each of `groups`; `diagonal` names the line where y is x."""
+    """A cloud of points (x, y) for each of `groups`; those of a few are drawn larger."""
 
     def draw(axes: Axes) -> None:
         for at, (name, (x, y)) in enumerate(groups.items()):
-            style = dict(color=COLOURS[at], marker=MARKERS[at])
-            axes.scatter(x, y, s=12, alpha=0.6, linewidths=0, label=name, **style)
-        if diagonal:
-            low, high = axes.get_xlim()
-            axes.plot([low, high], [low, high], color=GREY, ls="--", marker="", label=diagonal)
-        axes.legend(loc="upper right", fontsize=9)  # the best place takes long to find
-        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
-
-    return draw
-
-
-def table(
-    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], label: str, *, title: str = ""
-) -> Panel:
-    """A matrix as a heat map with the number in every cell.
-
-    Args:
-        values: shape (rows, columns).
-        rows, columns: their names.
-        label: what a cell is, with its unit.
-        title: what the panel shows.
-    """
-
-    def draw(axes: Axes) -> None:
-        image = axes.imshow(values, cmap="cividis", aspect="auto")
-        middle = (np.min(values) + np.max(values)) / 2
-        for (r, c), value in np.ndenumerate(values):
-            colour = "black" if value > middle else "white"
-            axes.text(c, r, f"{value:.2f}", ha="center", va="center", color=colour)
-        axes.set_xticks(range(len(columns)), columns)
-        axes.set_yticks(range(len(rows)), rows)
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.figure.colorbar(image, ax=axes, label=label)
-        axes.set_title(title)
+            style = {"marker": MARKERS[at], "alpha": 0.6, "linewidths": 0, "label": name}
+            axes.scatter(x, y, 36 if len(x) < 100 else 10, COLOURS[at], **style)
+        finish(axes, xlabel=xlabel, ylabel=ylabel, **options)
 
     return draw
 
 
 def heat_map(
-    values: np.ndarray, xlabel: str, ylabel: str, label: str, *, title: str = "", first: int = 0
+    values: np.ndarray, label: str, rows: Sequence[str] = (), columns: Sequence[str] = (), **options
 ) -> Panel:
-    """A matrix as a heat map of colours alone, for more cells than `table` has room for.
+    """A matrix as colours; `label` is what a cell is, with its unit.
 
-    Args:
-        values: shape (rows, columns).
-        xlabel, ylabel: what the columns and the rows are.
-        label: what a cell is, with its unit.
-        title: what the panel shows.
-        first: the number of the first row.
+    With names for rows and columns every cell has its number; without, rows are counted from 1.
     """
 
     def draw(axes: Axes) -> None:
-        rows, columns = values.shape
-        edges = (-0.5, columns - 0.5, first + rows - 0.5, first - 0.5)
-        image = axes.imshow(
-            values, cmap="cividis", aspect="auto", interpolation="nearest", extent=edges
-        )
-        axes.locator_params(integer=True)
+        image = axes.imshow(values, cmap="cividis", aspect="auto", interpolation="nearest")
+        if rows:
+            middle = (np.min(values) + np.max(values)) / 2
+            for (r, c), value in np.ndenumerate(values):
+                colour = "black" if value > middle else "white"
+                axes.text(c, r, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=9)
+            axes.set_xticks(range(len(columns)), columns, rotation=40 if len(columns) > 4 else 0)
+            axes.set_yticks(range(len(rows)), rows)
+        else:
+            axes.locator_params(integer=True)
+            axes.yaxis.set_major_formatter(lambda place, _: f"{place + 1:.0f}")
         axes.grid(visible=False)
         axes.figure.colorbar(image, ax=axes, label=label)
-        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
-
-    return draw
-
-
-def with_marks(panel: Panel, marks: Mapping[str, float]) -> Panel:
-    """A `panel` over epochs with an upright line at up to three of them, by name."""
-
-    def draw(axes: Axes) -> None:
-        panel(axes)
-        for style, (name, at) in zip(("--", ":", "-."), marks.items(), strict=False):
-            axes.axvline(at, color=BLACK, ls=style, lw=1.4, label=name)
-        axes.locator_params(axis="x", integer=True)
-        # Below the axes: within them the upright lines would run through it.
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=9)
+        axes.set(**options)
 
     return draw
 
@@ -280,12 +222,12 @@ def interactive() -> bool:
     return backend not in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Save `figure` as `path`, over an older one; it stays open only where it can be shown."""
+def save(figure: Figure, path: Path, keep: bool = True) -> None:
+    """Save `figure` as `path`, over an older one; to `keep` it open takes a screen to show it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
     write_aside(path, buffer.getvalue())
-    if not interactive():
+    if not keep or not interactive():
         plt.close(figure)
 
 

@@ -9,40 +9,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 
-from ch07.plots.common import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    GREY,
-    MARKERS,
-    Panel,
-    bars,
-    curves,
-    points,
-    row,
-    table,
-)
+from ch07.lab.language import tr
+from ch07.plots.common import Panel, bars, curves, finish, heat_map, points, row
 
 ACCURACY = "test accuracy (share right)"
+Scores = Mapping[str, float]
 
 
 def batch_normalization(
     activations: np.ndarray, normalized: np.ndarray, accuracy: Mapping[float, Sequence[float]]
 ) -> Figure:
-    """What a layer gives before and after its normalization, (points, units), and accuracies.
+    """What a layer gives and what normalization makes of it, (points, units); accuracies by epoch.
 
-    accuracy: on the test data over the epochs, by momentum.
+    accuracy: on the test data, by momentum.
     """
 
     def means(axes: Axes) -> None:
         for at, (name, of) in enumerate({"before": activations, "after": normalized}.items()):
             units = np.arange(1, 9) + 0.3 * at  # the first eight
-            style = dict(color=COLOURS[at], marker=MARKERS[at], ls="", capsize=3)
-            axes.errorbar(units, of.mean(axis=0)[:8], of.std(axis=0)[:8], label=name, **style)
+            mean, deviation = of.mean(axis=0)[:8], of.std(axis=0)[:8]
+            axes.errorbar(units, mean, deviation, ls="", capsize=3, label=name)
         before, after = activations.mean(), abs(normalized.mean())
-        axes.set(xlabel="unit of the layer", ylabel="activation (mean, standard deviation)")
-        axes.set_title(f"Mean {before:.2f} before the normalization, {after:.2f} after")
-        axes.legend(loc="lower left", fontsize=9)
+        title = f"Mean {before:.2f} before the normalization, {after:.2f} after"
+        ylabel = "activation (mean, standard deviation)"
+        finish(axes, xlabel="unit of the layer", ylabel=ylabel, title=title)
 
     series = {f"momentum {momentum}": values for momentum, values in accuracy.items()}
     slow, quick = (values[0] for values in series.values())
@@ -52,26 +42,26 @@ def batch_normalization(
 
 
 def normalized_depth(
-    gradients: Mapping[str, np.ndarray], accuracy: Mapping[str, float], chance: float
+    gradients: Mapping[str, np.ndarray], accuracy: Scores, chance: float
 ) -> Figure:
     """Gradients over the layers, (layers,), by "normalized" and "plain", and test accuracies."""
     depth, left = len(gradients["plain"]), 100 * gradients["plain"][0]
     title = f"{depth} plain layers leave {left:.2g} % of the gradient"
-    ylabel = "gradient at the layer / at the last"
-    arriving = curves(range(1, 1 + depth), gradients, "layer", ylabel, log=True, title=title)
+    labels = "layer", "gradient at the layer / at the last"
+    arriving = curves(range(1, 1 + depth), gradients, *labels, yscale="log", title=title)
     best = max(accuracy, key=accuracy.get)
-    marks, title = dict.fromkeys(accuracy, chance), f"{best}: {accuracy[best]:.2f}"
-    return row(arriving, bars(accuracy, ACCURACY, marks=marks, mark="chance", title=title))
+    title = f"{best}: {accuracy[best]:.2f}"
+    return row(arriving, bars(accuracy, ACCURACY, upright={"chance": chance}, title=title))
 
 
-def separable_convolution(ratios: Mapping[str, float]) -> Figure:
+def separable_convolution(ratios: Scores) -> Figure:
     """What the separable convnet needs of what the plain one needs, by quantity."""
     work, time = ratios["multiply-adds"], ratios["time"]
     title = f"Separable: {work:.2f} of the multiply-adds, here {time:.2f} of the time"
     return row(bars(ratios, "separable / plain (ratio)", title=title), height=3.0)
 
 
-def separable_or_not(accuracy: Mapping[str, float], chance: float) -> Figure:
+def separable_or_not(accuracy: Scores, chance: float) -> Figure:
     """Test accuracies by images, kind of convolution and parameters, such as "apart plain 250"."""
     budgets = sorted({int(name.split()[-1]) for name in accuracy})
 
@@ -86,49 +76,31 @@ def separable_or_not(accuracy: Mapping[str, float], chance: float) -> Figure:
     return row(panel("apart", 0), panel("tangled", -1))
 
 
-def small_xception(
-    accuracy: Mapping[str, float], parameters: Mapping[str, int], chance: float
-) -> Figure:
+def small_xception(accuracy: Scores, parameters: Mapping[str, int], chance: float) -> Figure:
     """Test accuracies and parameters of a model, the first, and of it with a pattern taken out."""
     values = {f"{name}\n({parameters[name]:,})": value for name, value in accuracy.items()}
     whole, *others = accuracy.values()
     title = f"{whole:.2f} with all three patterns, at most {max(others):.2f} without one"
-    marks = dict.fromkeys(values, chance)
-    lengths = bars(values, ACCURACY, marks=marks, mark="chance", title=title)
-    return row(lengths, height=4.0)
+    return row(bars(values, ACCURACY, upright={"chance": chance}, title=title), height=4.0)
 
 
-def hyperparameter_search(
-    trials: Sequence[FrozenTrial], importances: Mapping[str, float]
-) -> Figure:
+def hyperparameter_search(trials: Sequence[FrozenTrial], importances: Scores) -> Figure:
     """The history of a search, what mattered in it (shares by hyperparameter), and its rates."""
     values = np.array([trial.value for trial in trials])
     pruned = np.array([trial.state == TrialState.PRUNED for trial in trials])
     rates = np.array([trial.params["learning_rate"] for trial in trials])
-    complete = np.where(pruned, -np.inf, values)
-    best, winner = np.maximum.accumulate(complete), complete.argmax()
+    numbers, complete = np.arange(1, 1 + len(trials)), np.where(pruned, np.nan, values)
+    winner = np.nanargmax(complete)
 
-    def dots(axes: Axes, x: np.ndarray) -> None:
-        for at, label in enumerate(("a trial", "a pruned trial")):
-            chosen = pruned == bool(at)
-            style = dict(color=COLOURS[at], marker=MARKERS[at], s=32, zorder=3)
-            axes.scatter(x[chosen], values[chosen], label=label, **style)
-        axes.set_ylabel("validation accuracy")
+    def groups(x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        kinds = {"a trial": ~pruned, "a pruned trial": pruned}
+        return {name: (x[of], values[of]) for name, of in kinds.items() if of.any()}
 
-    def history(axes: Axes) -> None:
-        numbers, shown = np.arange(1, len(values) + 1), np.isfinite(best)
-        dots(axes, numbers)
-        style = dict(where="post", color=BLACK, marker="", lw=1.2, label="best so far")
-        axes.step(numbers[shown], best[shown], **style)
-        axes.locator_params(axis="x", integer=True)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=8)
-        axes.set(xlabel="trial", title=f"From {values.min():.2f} to {values[winner]:.2f}")
-
-    def over_rates(axes: Axes) -> None:
-        dots(axes, rates)
-        axes.set(xscale="log", xlabel="learning rate (log scale)")
-        axes.set_title(f"The best trial had {rates[winner]:.1g}")
-
+    ylabel, title = "validation accuracy", f"From {values.min():.2f} to {values[winner]:.2f}"
+    best = {"best so far": np.fmax.accumulate(complete)}
+    history = curves(numbers, best, "trial", ylabel, rings=groups(numbers), title=title)
+    options = {"xscale": "log", "title": f"The best trial had {rates[winner]:.1g}"}
+    over_rates = points(groups(rates), "learning rate (log scale)", ylabel, **options)
     title = f"What mattered most: {max(importances, key=importances.get)}"
     return row(history, bars(importances, "importance (share)", title=title), over_rates)
 
@@ -142,15 +114,11 @@ def beside_random_search(means: Mapping[str, np.ndarray], leads: np.ndarray, bes
     title = f"{trials} random trials are worth {1 + np.argmax(means['TPE'] >= random)} of TPE"
     labels, level = ("trial", "validation accuracy, best so far"), ("best of the grid", best)
     over_trials = curves(range(1, trials + 1), means, *labels, level=level, title=title)
-
-    def outcomes(axes: Axes) -> None:
-        axes.hist(leads, bins=12, color=BLUE, edgecolor="white")
-        axes.axvline(0, color=BLACK, ls="--", lw=1.2)
-        axes.locator_params(axis="both", nbins=5)
-        axes.set(xlabel=f"lead of TPE after {trials} trials", ylabel="pairs of searches")
-        axes.set_title(f"TPE is ahead in {np.sum(leads > 0)} of {len(leads)} pairs")
-
-    return row(over_trials, outcomes)
+    title = f"TPE is ahead in {np.sum(leads > 0)} of {len(leads)} pairs"
+    outcomes, level = {"TPE": np.sort(leads)}, ("random search", 0)
+    labels = "pairs of searches", f"lead of TPE after {trials} trials"
+    pairs = range(1, 1 + len(leads))
+    return row(over_trials, curves(pairs, outcomes, *labels, level=level, title=title))
 
 
 def overfit_the_validation_set(
@@ -165,42 +133,23 @@ def overfit_the_validation_set(
         series = {f"{size:,} validation samples": gaps[size][shown - 1] for size in sorted(gaps)}
         title = f"{subject}: the best of {trials} is overrated by {gaps[few][-1]:.2f}"
         labels = "trials (log scale)", "validation - test accuracy"
-        over_trials = curves(shown, series, *labels, title=title)
-
-        def draw(axes: Axes) -> None:
-            over_trials(axes)
-            axes.set(xscale="log", ylim=(-0.01, highest))
-            axes.set_xticks(*2 * [[n for n in (1, 2, 5, 10, 20, 40, 100) if n <= trials]])
-            axes.minorticks_off()
-            axes.legend(loc="upper left", fontsize=9)
-
-        return draw
+        options = {"xscale": "log", "ylim": (-0.01, highest)}
+        return curves(shown, series, *labels, title=title, **options)
 
     return row(panel("Coins", coins), panel("Trained models", trained))
 
 
-def ensembling(
-    models: Mapping[str, float], averages: Mapping[str, float], best_possible: float
-) -> Figure:
+def ensembling(models: Scores, averages: Scores, best_possible: float) -> Figure:
     """Test accuracies of models and of their averages, by name."""
-    gain, names = max(averages.values()) - max(models.values()), [*models, *averages]
-
-    def dots(axes: Axes) -> None:
-        for at, (label, of) in enumerate({"a model": models, "an average": averages}.items()):
-            places = [names.index(name) for name in of]
-            style = dict(ls="", ms=9, color=COLOURS[at], marker=MARKERS[at], label=label)
-            axes.plot([*of.values()], places, **style)
-            for place, value in zip(places, of.values(), strict=True):
-                style = dict(xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
-                axes.annotate(f"{value:.3f}", (value, place), **style)
-        axes.axvline(best_possible, color=GREY, ls="--", label="best possible")
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        axes.set(xlabel=ACCURACY, xlim=(min(0.8, *models.values()), 1))
-        axes.set_title(f"The best average beats the best model by {gain:.3f}")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize=9)
-
-    return row(dots, height=3.8)
+    gain = max(averages.values()) - max(models.values())
+    groups = {
+        label: ([*of.values()], [f"{tr(name)}: {value:.3f}" for name, value in of.items()])
+        for label, of in {"a model": models, "an average": averages}.items()
+    }
+    title = f"The best average beats the best model by {gain:.3f}"
+    options = {"title": title, "ylim": (len(models) + len(averages) - 0.5, -0.5)}  # downwards
+    options["upright"] = {"best possible": best_possible}
+    return row(points(groups, ACCURACY, "", **options), height=3.8)
 
 
 def diversity(
@@ -210,18 +159,11 @@ def diversity(
 ) -> Figure:
     """How the errors of models correlate, (models, models), and what averages of four gain.
 
-    names: of the models; those of one kind begin with "dense". fours: by members, the mean
-    correlation of their errors and the gain of their average.
+    names: those of one kind begin with "dense". fours: `inspection.diversity`, by members.
     """
-    found, label = np.array([*fours.values()]), "correlation of errors"
-    matrix = table(correlations, names, names, label, title="Models of one kind err together")
-
-    def slanted(axes: Axes) -> None:
-        matrix(axes)
-        axes.set_xticks(axes.get_xticks(), names, rotation=40, ha="right")
-        for text in axes.texts:
-            text.set_fontsize(8)
-
+    title = "Models of one kind err together"
+    matrix = heat_map(correlations, "correlation of errors", names, names, title=title)
+    found = np.array([*fours.values()])
     alike = np.array([sum(names[n].startswith("dense") for n in four) for four in fours])
     groups = {
         f"{n} of one kind" if n > 1 else "four kinds": found[alike == n].T for n in np.unique(alike)
@@ -229,12 +171,4 @@ def diversity(
     title = f"The less errors correlate, the larger the gain: {np.corrcoef(found.T)[0, 1]:.2f}"
     labels = "mean correlation of the errors", "gain over the mean member (accuracy)"
     cloud = points(groups, *labels, title=title)
-
-    def larger(axes: Axes) -> None:
-        cloud(axes)
-        for one in axes.collections:
-            one.set(sizes=[36])
-
-    figure = row(slanted, larger, height=4.4)
-    figure.set_size_inches(11.0, 4.4)
-    return figure
+    return row(matrix, cloud, width=5.5, height=4.4)

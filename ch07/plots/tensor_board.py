@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,61 +14,53 @@ from matplotlib.figure import Figure
 from ch07.clinic import SYMPTOMS, misplaced
 from ch07.lab.language import tr
 from ch07.metrics import principal_components
-from ch07.plots.common import BLACK, GREY, ORANGE, SKY, Panel, curves, heat_map, points, row
-from ch07.plots.common import with_marks as marked
+from ch07.plots.common import BLACK, GREY, SKY, Panel, curves, heat_map, points, row
 
 LOSS = "validation loss (cross-entropy)"
 Curves = Mapping[str, Sequence[float]]  # a value for each epoch, by name
 
 
-def over_epochs(series: Curves, ylabel: str, title: str, log: bool = False) -> Panel:
+def over_epochs(series: Curves, ylabel: str, title: str, **options: Any) -> Panel:
     """A line for each of `series`, over epochs from 1 on."""
     epochs = range(1, 1 + len(next(iter(series.values()))))
-    return curves(epochs, series, "epoch", ylabel, title=title, log=log)
+    return curves(epochs, series, "epoch", ylabel, title=title, **options)
 
 
 def early_stopping(history: Curves, stopped_after: int) -> Figure:
     """Losses and accuracies of a training that nothing stops, and where it would have stopped."""
     best = int(np.argmin(history["val_loss"]))
-    marks = {"lowest validation loss": 1 + best, "early stopping": stopped_after}
+    upright = {"lowest validation loss": 1 + best, "early stopping": stopped_after}
 
-    def panel(name: str, title: str, *values: float) -> Panel:
+    def panel(name: str, title: str) -> Panel:
         series = {"training": history[name], "validation": history[f"val_{name}"]}
-        return marked(over_epochs(series, name, tr(title).format(*values)), marks)
+        return over_epochs(series, name, title, upright=upright)
 
     rise = history["val_loss"][-1] / history["val_loss"][best]
+    title = tr("The validation loss ends at {:.1f} times its lowest").format(rise)
     ends = history["accuracy"][-1], history["val_accuracy"][-1]
-    return row(
-        panel("loss", "The validation loss ends at {:.1f} times its lowest", rise),
-        panel("accuracy", "Right on {:.2f} of the training points, {:.2f} of new ones", *ends),
-    )
+    right = tr("Right on {:.2f} of the training points, {:.2f} of new ones").format(*ends)
+    return row(panel("loss", title), panel("accuracy", right))
 
 
 def learning_rates(rates: Curves, losses: Curves) -> Figure:
     """Learning rates and validation losses over the epochs, by callback."""
     times = np.count_nonzero(np.diff(rates["reduced on a plateau"]))
-    ends = losses["reduced on a plateau"][-1], losses["constant"][-1]
     divided = tr("The plateau callback divides the rate by ten: {} times").format(times)
+    ends = losses["reduced on a plateau"][-1], losses["constant"][-1]
     title = tr("Reduced, the loss ends at {:.2f}, constant at {:.2f}").format(*ends)
-    return row(
-        over_epochs(rates, "learning rate", divided, log=True), over_epochs(losses, LOSS, title)
-    )
+    left = over_epochs(rates, "learning rate", divided, yscale="log")
+    return row(left, over_epochs(losses, LOSS, title))
 
 
 def csv_logger(log: Path, resumed_after: int, best: float, kept: float) -> Figure:
     """The validation losses in a CSV log: the `best`, and the one of the file that is `kept`."""
-    with log.open(encoding="utf-8", newline="") as file:
-        losses = [float(epoch["val_loss"]) for epoch in csv.DictReader(file)]
+    losses = np.genfromtxt(log, delimiter=",", names=True)["val_loss"]
     title = tr("Resumed, the best model's file goes from {:.2f} to {:.2f}").format(best, kept)
-    panel = marked(over_epochs({"log": losses}, LOSS, title), {"resumed": resumed_after + 0.5})
-
-    def draw(axes: Axes) -> None:
-        for loss, marker, name in ((best, "o", "file before"), (kept, "D", "file afterwards")):
-            at = int(np.argmin(np.abs(np.subtract(losses, loss))))
-            axes.plot(1 + at, losses[at], marker, ms=13, mfc="none", mec=ORANGE, mew=2, label=name)
-        panel(axes)
-
-    return row(draw)
+    files = {"file before": best, "file afterwards": kept}
+    places = {name: int(np.abs(losses - loss).argmin()) for name, loss in files.items()}
+    rings = {name: (1 + at, losses[at]) for name, at in places.items()}
+    upright = {"resumed": resumed_after + 0.5}
+    return row(over_epochs({"log": losses}, LOSS, title, rings=rings, upright=upright))
 
 
 def own_callbacks(losses: Curves, loaded: Sequence[int], moved: Sequence[float]) -> Figure:
@@ -76,48 +68,37 @@ def own_callbacks(losses: Curves, loaded: Sequence[int], moved: Sequence[float])
 
     `loaded`: after which epochs, counted from 0, the callback has loaded the best weights.
     """
-    back = losses["with the callback"]
+    back = np.array(losses["with the callback"])
     title = tr("Back to the best weights: {:.2f} instead of {:.2f}")
-    panel = over_epochs(losses, LOSS, title.format(back[-1], losses["without"][-1]))
-
-    def draw(axes: Axes) -> None:
-        places = [1 + epoch for epoch in loaded], [back[epoch] for epoch in loaded]
-        axes.plot(*places, "o", ms=11, mfc="none", mec=BLACK, zorder=3, label="weights loaded")
-        panel(axes)
-
+    title = title.format(back[-1], losses["without"][-1])
+    rings = {"weights loaded": (np.add(loaded, 1), back[loaded])}
+    left = over_epochs(losses, LOSS, title, rings=rings)
     title = tr("Only the function that is traced again freezes the layer")
-    movement = over_epochs({"first kernel": moved}, "largest change of a weight", title)
-    return row(draw, marked(movement, {"trainable = False": 3.5, "traced again": 6.5}))
+    upright = {"trainable = False": 3.5, "traced again": 6.5}
+    kernel = {"first kernel": moved}
+    return row(left, over_epochs(kernel, "largest change of a weight", title, upright=upright))
 
 
 def progress_bar(shown: Sequence[float], history: Curves) -> Figure:
     """The loss that a bar shows after every batch; "val_loss" is of the same points, afterwards."""
-    title = tr("After epoch 1 the bar shows {:.2f}, and the loss is {:.2f}").format(
-        history["loss"][0], history["val_loss"][0]
-    )
-    batches = range(1, 1 + len(shown))
-    ends = batches[:: -(len(shown) // len(history["loss"]))][::-1]
-
-    def draw(axes: Axes) -> None:
-        axes.plot(batches, shown, marker="", label="shown: mean of the epoch so far")
-        after = "the same points, after the epoch"
-        axes.plot(ends, history["val_loss"], "s", ms=7, color=ORANGE, label=after)
-        axes.legend(fontsize=9)
-        axes.set(xlabel="batch", ylabel="training loss (cross-entropy)", title=title)
-
-    return row(draw)
+    title = tr("After epoch 1 the bar shows {:.2f}, and the loss is {:.2f}")
+    title = title.format(history["loss"][0], history["val_loss"][0])
+    batches, epochs = len(shown), len(history["loss"])
+    ends = np.arange(1, epochs + 1) * (batches // epochs)
+    series = {"shown: mean of the epoch so far": shown}
+    rings = {"the same points, after the epoch": (ends, history["val_loss"])}
+    labels = "batch", "training loss (cross-entropy)"
+    return row(curves(range(1, 1 + batches), series, *labels, rings=rings, title=title))
 
 
 def activation_logger(logged: Mapping[str, np.ndarray], label: int) -> Figure:
     """What each layer gives for one sample, (epochs, units), by layer; the last: probabilities."""
     *hidden, last = logged
     ends = logged[last][0, label], logged[last][-1, label]
-    labels = dict.fromkeys(hidden, "activation") | {last: "probability"}
-    titles = {name: name for name in hidden}
-    titles[last] = tr("The right cloud, {}: from {:.2f} to {:.2f}").format(label, *ends)
-    return row(
-        *(heat_map(logged[n], "unit", "epoch", labels[n], title=titles[n], first=1) for n in logged)
-    )
+    title = tr("The right cloud, {}: from {:.2f} to {:.2f}").format(label, *ends)
+    axes = {"xlabel": "unit", "ylabel": "epoch"}
+    panels = [heat_map(logged[name], "activation", title=name, **axes) for name in hidden]
+    return row(*panels, heat_map(logged[last], "probability", title=title, **axes))
 
 
 def embedding(untrained: np.ndarray, trained: np.ndarray, kinds: Sequence[str]) -> Figure:
@@ -141,13 +122,10 @@ def embedding(untrained: np.ndarray, trained: np.ndarray, kinds: Sequence[str]) 
 
 
 def clinic(symptoms: Mapping[str, Mapping[str, float]]) -> Figure:
-    """A table of runs and symptoms, with the range of a healthy run above each column.
+    """A table of runs and symptoms, as `clinic.examine` gives them, with what is healthy.
 
-    symptoms: by run, then by fault, as `clinic.examine` gives them. Where the loss has exploded,
-    the other symptoms mean nothing, and are grey.
+    Where the loss has exploded, the other symptoms mean nothing, and are grey.
     """
-    wrong = len(misplaced(symptoms))
-    title = tr("Symptoms in the wrong place: {}").format(wrong)
 
     def draw(axes: Axes) -> None:
         for r, of in enumerate(symptoms.values()):
@@ -165,8 +143,8 @@ def clinic(symptoms: Mapping[str, Mapping[str, float]]) -> Figure:
         axes.tick_params(length=0, labeltop=True, labelbottom=False)
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        axes.set_title(title if wrong else tr("Each fault has its own symptom"), pad=12)
+        wrong = len(misplaced(symptoms))
+        title = f"Symptoms in the wrong place: {wrong}"
+        axes.set_title(title if wrong else "Each fault has its own symptom", pad=12)
 
-    figure = row(draw)
-    figure.set_size_inches(8.5, 3.8)
-    return figure
+    return row(draw, width=8.5, height=3.8)

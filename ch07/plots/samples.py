@@ -1,0 +1,64 @@
+"""A strip of the data of a lesson: samples with their targets, what its models are to learn."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ch07.lab.language import tr
+from ch07.plots import common
+
+COUNT = 6  # samples: at the width of a page the words of each can still be read
+LINES = 6  # of a text, the last: what fills up a shorter one stands in front
+
+
+def samples(task: Any) -> Figure:
+    """The first training samples of a `data.Task`, a column each; points of a plane as clouds."""
+    inputs = task.train if isinstance(task.train, Mapping) else {"": task.train}
+    first, targets = next(iter(inputs.values())), task.train_targets
+    if first.shape[1:] == (2,):
+        clouds = {f"target {of}": first[targets[:, 0] == of].T for of in (0, 1)}
+        return common.row(common.points(clouds, "first number", "second number"))
+    titles = [label(targets, at) for at in range(COUNT)]
+    rows = []
+    for name, of in inputs.items():
+        above = [""] * COUNT if rows else titles
+        rows.append([panel(of[at], task.words, name, above[at]) for at in range(COUNT)])
+    return common.grid(rows, width=1.5, height=1.6)
+
+
+def label(targets: Any, at: int) -> str:
+    """The target of a sample in words: its class, its number, or each of several."""
+    if isinstance(targets, Mapping):
+        named = {tr(name.removeprefix("class_")): label(of, at) for name, of in targets.items()}
+        return "\n".join(f"{name}: {value}" for name, value in named.items())
+    if targets.shape[1] > 1 and np.all(targets.sum(axis=1) == 1):
+        return tr(f"class {targets[at].argmax()}")
+    return "  ".join(f"{value:.3g}" for value in targets[at])
+
+
+def panel(sample: np.ndarray, words: Sequence[str] | None, name: str, title: str) -> common.Panel:
+    """A sample: a text, a picture, or numbers as colours, time from left to right."""
+
+    def draw(axes: Axes) -> None:
+        axes.set_title(title, fontsize=9)
+        axes.set(xticks=[], yticks=[], xlabel=name)
+        axes.grid(visible=False)
+        if sample.dtype.kind == "i":
+            text = " ".join(words[word] if words else f"{word}" for word in sample)
+            lines = textwrap.wrap(text, 15)[-LINES:]
+            axes.text(0.03, 0.5, "\n".join(lines), fontsize=8, va="center", gid=common.AS_IT_IS)
+            axes.spines[:].set_visible(True)
+        elif sample.ndim == 3:
+            low, high = sample.min(), sample.max()
+            shown = (sample - low) / (high - low) if sample.shape[-1] == 3 else sample[..., 0]
+            axes.imshow(shown, cmap="gray")
+        else:
+            axes.imshow(np.atleast_2d(sample.T), cmap="cividis", aspect="auto")
+
+    return draw
