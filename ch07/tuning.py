@@ -231,8 +231,10 @@ def hyperopt(
             warnings.simplefilter("ignore")  # of its dependencies, while they are imported
             import hyperopt as engine
     except ImportError:
-        missing = "the package hyperopt is missing: run 'python -m pip install hyperopt', "
-        raise UsageError(f"{missing}or search with Optuna.") from None
+        raise UsageError(
+            "the package hyperopt is missing: run 'python -m pip install hyperopt', or search with "
+            "Optuna."
+        ) from None
     suggest(asked := new_study(seed).ask())  # for its distributions, and never run
     study, space, space_of, hp = new_study(seed), {}, asked.distributions, engine.hp
     for name, of in space_of.items():

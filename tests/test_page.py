@@ -1,13 +1,15 @@
 """The page of a run, and what a reader guesses before a lesson."""
 
+import ast
 import io
+import re
 import sys
 from html.parser import HTMLParser
 
 import pytest
 from test_lab import ACCURACY, DEPTH, NAME, run, script  # noqa: F401 -- fixtures
 
-from ch07.lab import language, page, program
+from ch07.lab import language, lessons, page, program, startup
 from ch07.lab.claims import Claim
 from ch07.plots import common
 
@@ -159,6 +161,53 @@ def test_what_every_run_says_has_its_chinese_with_the_same_places():
         if "{0}" not in chinese_:
             assert chinese_.count("{}") == english.count("{}"), english
     assert len(patterns) > 10
+
+
+SAY = ("tr", "say", "UsageError", "ArgumentTypeError", "refusal", "whole_number")
+
+
+def spoken(node):
+    """The expressions whose text a call or a table of options gives to the reader."""
+    if isinstance(node, ast.Call):
+        if ast.unparse(node.func).rpartition(".")[2] in SAY:
+            yield from node.args[:1]
+        yield from (keyword.value for keyword in node.keywords if keyword.arg == "help")
+    elif isinstance(node, ast.Dict):
+        names = [ast.unparse(key) if key else "" for key in node.keys]
+        yield from (of for name, of in zip(names, node.values, strict=True) if name == "'help'")
+
+
+def said(path):
+    """The texts that a source file has for the reader, with 1 in the place of what varies."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for text in spoken(node):
+            if isinstance(text, ast.BinOp):  # a format with %
+                text = text.left
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                yield re.sub("%[sd]", "1", text.value)
+            elif isinstance(text, ast.JoinedStr):
+                parts = [getattr(part, "value", None) for part in text.values]
+                varied = "".join(part if isinstance(part, str) else "1" for part in parts)
+                if not re.search("[a-z]1", varied):  # else it is part of a word that varies
+                    yield varied
+
+
+SOURCES = sorted(startup.ROOT.glob("ch07/**/*.py")) + sorted(startup.ROOT.glob("ch07*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_what_a_reader_is_told_has_its_chinese(path, chinese):
+    language.unknown.clear()
+    for text in said(path):
+        language.tr(text)
+    assert language.unknown == set()
+
+
+def test_the_help_is_chinese(chinese):
+    language.unknown.clear()
+    text = program.parser_of(lessons.read("ch0701_functional_api"), {}).format_help()
+    assert language.unknown == set()
+    assert not re.search("usage|show this|options", text)
 
 
 def test_a_text_with_numbers_is_found_by_what_stays_the_same(chinese):

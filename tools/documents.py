@@ -143,8 +143,8 @@ class Page:
     def amount(self, script: Script, row: dict[str, str]) -> str:
         """The median of a claim with its unit."""
         unit = self.translated(script.units, row["unit"])
-        gap = "" if unit.startswith("\uff08") else " "  # a bracket is as wide as both
-        return f"{number(float(row['median']))}{gap}{unit}".rstrip()
+        unit = unit if "{}" in unit else f"{{}} {unit}"
+        return unit.format(number(float(row["median"]))).rstrip()
 
     def bound(self, row: dict[str, str]) -> str:
         """The bounds of a claim in words."""
@@ -249,6 +249,7 @@ class Page:
         for lesson in script.lessons:
             for row in self.claims(lesson.name):
                 unit = self.translated(script.units, row["unit"])
+                unit = unit.removesuffix(" {}").replace("{}", "...")
                 unit = self.words["brackets"].format(unit) if unit else ""
                 claim = self.translated(lesson.claims, row["claim"]) + unit
                 values = [number(float(row[key])) for key in ("low", "median", "high")]

@@ -80,7 +80,7 @@ def came_out(lessons: int, claims: Sequence[Claim], seconds: float) -> str:
 
 def described(claim: Claim) -> str:
     """A claim without its verdict: sentence, number, what it is compared with, a missed bound."""
-    value = f"{number(claim.value)} {tr(claim.unit)}".rstrip()
+    value = tr(f"{number(claim.value)} {claim.unit}".rstrip())
     if not claim.holds:
         value += tr(", ") + claim.bound
     if claim.compared_with:

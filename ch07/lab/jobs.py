@@ -61,9 +61,9 @@ def take_over(path: Path) -> None:
     """Run the lessons of the script at `path` in several processes, and end this one.
 
     Returns where that is nothing for several processes: one lesson, --jobs 1, an option of the
-    script's own, questions, or a mistake in the arguments, which the script refuses itself.
+    script's own, questions, --help, or a mistake in the arguments, which the script refuses itself.
     """
-    if WORKER in os.environ:
+    if WORKER in os.environ or {"-h", "--help"} & {*sys.argv}:
         return
     script = lessons.read(path.stem)
     parser = parser_of(script, {})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 WORDS = Path(__file__).resolve().parent / "words"
 LANGUAGES = ("en", "zh")
-FLAT = ("claims", "units", "compared_with", "texts")  # tables of English = Chinese
+FLAT = ("claims", "compared_with", "texts")  # tables of English = Chinese
 unknown = set()  # what was asked for and has no Chinese, which a test looks at
 
 
@@ -48,6 +48,8 @@ def catalogue():
         for table in (words, *(of for of in words.values() if isinstance(of, dict))):
             for name in FLAT:
                 found.update(table[name] if isinstance(table.get(name), dict) else {})
+        # "accuracy" = "... {}": the Chinese of a number and its unit.
+        found.update({f"{{}} {unit}": of for unit, of in words.get("units", {}).items()})
     patterns = [
         (re.compile("(.+?)".join(map(re.escape, english.split("{}"))), re.DOTALL), chinese)
         for english, chinese in sorted(found.items(), key=lambda one: -len(one[0]))
@@ -58,11 +60,11 @@ def catalogue():
 
 def tr(english):
     """A text in the language of this run; as it is where it has no Chinese."""
-    if current() == "en" or not re.search("[A-Za-z]{2}", english):
+    if current() == "en":
         return english
     exact, patterns = catalogue()
-    if english in exact:
-        return exact[english]
+    if english in exact or not re.search("[A-Za-z]{2}", english):  # a number stays as it is
+        return exact.get(english, english)
     for pattern, chinese in patterns:
         match = pattern.fullmatch(english)
         if match:

@@ -13,8 +13,8 @@ in words/<script>.toml, English beside Chinese:
     why = { en = "...", zh = "..." }        the explanation of the answer to an exercise
     of = "..."                              the name of the lesson that it is an exercise to
     [siamese_lstm.claims]                   the sentences of its claims, English = Chinese
-    [units]                                 likewise units, and what numbers are compared with
-    [compared_with]
+    [units]                                 likewise units; in Chinese {} is the place of the number
+    [compared_with]                         likewise what numbers are compared with
 """
 
 from __future__ import annotations

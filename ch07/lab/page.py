@@ -98,7 +98,7 @@ def claim_row(claim: Claim) -> str:
     verdict, kind = ("ok", "") if claim.holds else ("NO", " no")
     row = f'<span class="verdict">{verdict}</span><span>{text(described(claim))}</span>'
     if known := evidence().get((claim.lesson, claim.sentence)):
-        values = " to ".join(number(float(known[key])) for key in ("low", "high"))
-        runs = tr(f"{known['runs']} recorded runs: {values}, held in {known['held']}")
+        low, high = (number(float(known[key])) for key in ("low", "high"))
+        runs = tr(f"{known['runs']} recorded runs: {low} to {high}, held in {known['held']}")
         row += f'<span></span><span class="dim">{text(runs)}</span>'
     return f'<div class="claim{kind}">{row}</div>'

@@ -77,15 +77,25 @@ OPTIONS = {
 LIST = dict(action="store_true", help="name the lessons and what each tests, and stop")
 
 
+class Help(argparse.HelpFormatter):
+    """argparse's help, with its first word in the language of the run too."""
+
+    def add_usage(self, usage, actions, groups, prefix=None):
+        super().add_usage(usage, actions, groups, prefix or tr("usage: "))
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with these options; a mistake ends in one sentence without the usage text."""
 
     def __init__(self, sections: str, own: Mapping[str, Mapping] = MappingProxyType({}), **texts):
         """Take the help of its SECTIONs, the options that it has besides, and its other `texts`."""
-        super().__init__(allow_abbrev=False, **texts)
-        self.add_argument("sections", nargs="*", metavar="SECTION", help=tr(sections))
+        super().__init__(allow_abbrev=False, add_help=False, formatter_class=Help, **texts)
+        lessons_ = self.add_argument_group(tr("lessons"))
+        lessons_.add_argument("sections", nargs="*", metavar="SECTION", help=tr(sections))
+        group = self.add_argument_group(tr("options"))
+        group.add_argument("-h", "--help", action="help", help=tr("show this help, and stop"))
         for option, values in {**OPTIONS, **own}.items():
-            self.add_argument(option, **{**values, "help": tr(values["help"])})
+            group.add_argument(option, **{**values, "help": tr(values["help"])})
         self.set_defaults(output=HOME)
 
     def error(self, message):
@@ -99,7 +109,7 @@ def parser_of(script: lessons.Script, own: Mapping[str, Mapping]) -> Parser:
         f"what to run: a number such as {last.number}, or a name such as {last.name}; without it "
         "the whole section runs",
         {"--list": LIST, **own},
-        description=f"{script.number} {language.of(script.title)}. "
+        description=f"{script.number} {language.of(script.title)}{tr('. ')}"
         + tr(
             "Runs the lessons of the section: each builds the book's models, trains them and "
             "prints, for every claim, whether it holds, the number measured, and what it is "

@@ -91,6 +91,8 @@ def leave(status):
 
 def interrupted(kind, error, trace):
     """The sys.excepthook of a program: Ctrl-C ends it with one line and 130."""
+    if issubclass(kind, BrokenPipeError):
+        leave(1)  # whoever read what is printed has left, as `head` does
     if not by_ctrl_c(kind):
         sys.__excepthook__(kind, error, trace)
         return
