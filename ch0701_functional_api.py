@@ -3,9 +3,8 @@
 A lesson is a cell (`# %%`): the book's listing, its training in plain Keras, and an experiment that
 puts what the book says of it to the test on synthetic data. Run one cell in PyCharm, VS Code,
 Spyder or Jupyter, change something, and run it again; or run the script, with `7.1.5` or
-`siamese_lstm` for one lesson, with `--list` for what there is. What the book's model is compared
-with is trained as that was (`compare.fit`). `# Book:` marks where the code differs from print, and
-why (A1 to B21 number the known differences). The defaults of the builders are the book's.
+`siamese_lstm` for one lesson, with `--list` for what there is. `# Book:` marks where the code
+differs from print (A1 to B21: docs/errata.md); the defaults of the builders are the book's.
 """
 
 from ch07 import lab  # first: it checks the installation
@@ -57,7 +56,8 @@ if section.lesson("7.1.1", "sequential_and_functional"):
     except ValueError as error:  # Book: RuntimeError, "Graph disconnected" (B10)
         section.say(f"An input without a path to the output is refused: {error}")
     section.claim("Ten epochs teach it", learned, "accuracy", at_least=0.5, compared_with=others)
-    section.picture(plots.sequential_and_functional(sequential, model), vectors)
+    section.diagram(model)
+    section.picture(plots.sequential_and_functional(others | {"functional": learned}), vectors)
     section.remember()
 
 

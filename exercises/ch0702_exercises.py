@@ -53,6 +53,7 @@ if section.lesson("7.2.1", "patience_of_zero_and_one"):
     section.remember()
 
 
+# %%
 if section.lesson("7.2.1", "the_wrong_mode"):
     clouds = data.clusters(section.seed, train=100, test=1000, features=6)
     x_train, y_train = clouds.train, clouds.train_targets
@@ -149,6 +150,7 @@ if section.lesson("7.2.1", "good_enough"):
     section.remember()
 
 
+# %%
 if section.lesson("7.2.1", "back_without_slowing_down"):
     clouds = data.clusters(section.seed, train=600, test=500)
     folder = section.folder_for("back")
@@ -212,7 +214,8 @@ if section.lesson("7.2.1", "dropout_in_the_log"):
     model.compile("rmsprop", "categorical_crossentropy")
     both = [chapter.ActivationLogger(vectors.test, folder), section.progress("activation logger")]
     model.fit(vectors.train, vectors.train_targets, verbose=0, callbacks=both)
-    logged = np.load(folder / "activations_at_epoch_0.npz")
+    with np.load(folder / "activations_at_epoch_0.npz") as file:
+        logged = dict(file)
     active = logged["hidden_1"] > 0
     in_training = model.get_layer("dropout")(logged["hidden_1"], training=True).numpy()
 
@@ -299,6 +302,7 @@ if section.lesson("7.2.2", "words_in_another_order"):
     section.remember()
 
 
+# %%
 if section.lesson("7.2.2", "a_frozen_embedding"):
     reviews = data.reviews(section.seed, train=800, test=400, length=100, opinion_words=60)
     accuracy = {}
@@ -347,6 +351,7 @@ if section.lesson("7.2.2", "relu_instead_of_sigmoid"):
     section.remember()
 
 
+# %%
 if section.lesson("7.2.2", "the_sigmoid_in_the_loss"):
     reviews = data.reviews(section.seed, train=800, test=400, length=100, opinion_words=60)
     model = chapter.build_text_classifier(

@@ -39,6 +39,7 @@ if section.lesson("7.3.1", "batches_of_one"):
     section.remember()
 
 
+# %%
 if section.lesson("7.3.1", "normalization_first"):
     clouds = data.clusters(section.seed)
     units = np.logspace(-3, 3, 16)  # each feature has a unit of its own
@@ -83,6 +84,7 @@ if section.lesson("7.3.1", "larger_kernels"):
     section.remember()
 
 
+# %%
 if section.lesson("7.3.1", "adam_on_plain_layers"):
     clouds = data.clusters(section.seed)
     model = chapter.build_cloud_classifier(16, normalized=False)
@@ -147,6 +149,7 @@ if section.lesson("7.3.1", "as_many_filters"):
     section.remember()
 
 
+# %%
 if section.lesson("7.3.1", "four_patterns_a_channel"):
     patterns = data.patterns(section.seed)
     x_train, y_train = patterns.train["tangled"], patterns.train_targets["class_tangled"]
@@ -171,7 +174,7 @@ if section.lesson("7.3.1", "four_patterns_a_channel"):
     section.remember()
 
 
-# %% 7.3.1 All three patterns together
+# %% The next two: variants of the small Xception, trained as it was
 
 
 def fit_xceptions(rate, **models):
@@ -193,6 +196,7 @@ def fit_xceptions(rate, **models):
     return accuracy
 
 
+# %% 7.3.1 All three patterns together
 if section.lesson("7.3.1", "one_block"):
     without = chapter.build_small_xception(blocks=1, residual=False)
     whole = chapter.build_small_xception(blocks=1)
@@ -204,6 +208,7 @@ if section.lesson("7.3.1", "one_block"):
     section.remember()
 
 
+# %%
 if section.lesson("7.3.1", "a_tenth_of_the_rate"):
     model = chapter.build_small_xception(normalize=False)
     accuracy = fit_xceptions(0.003, a_tenth=model)["a_tenth"]
@@ -239,6 +244,7 @@ if section.lesson("7.3.2", "all_but_the_depth"):
     section.remember()
 
 
+# %%
 if section.lesson("7.3.2", "without_log"):
     drawn = {True: [], False: []}
     with tuning.quiet():

@@ -5,6 +5,7 @@ The windows of the IDEs themselves are not opened.
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,10 @@ def in_kernel(tmp_path, *sources):
         sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}",
     ]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
-    manager.start_kernel(cwd=str(ROOT), env=environment | {"HOME": str(tmp_path)})
+    # As in an environment that is activated: its programs are found.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment |= {"HOME": str(tmp_path), "PATH": path}
+    manager.start_kernel(cwd=str(ROOT), env=environment)
     client = manager.blocking_client()
     client.start_channels()
     shown = []
@@ -38,8 +42,9 @@ def in_kernel(tmp_path, *sources):
             found = []
             reply = client.execute_interactive(source, timeout=300, output_hook=found.append)
             text = "".join(m["content"].get("text", "") for m in found)
+            html = "".join(m["content"].get("data", {}).get("text/html", "") for m in found)
             images = sum("image/png" in m["content"].get("data", {}) for m in found)
-            shown.append((reply["content"]["status"], text, images))
+            shown.append((reply["content"]["status"], text + html, images))
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -70,6 +75,25 @@ def test_percent_run_of_a_lesson_ends_without_a_traceback(tmp_path):
     assert "Traceback" not in text
     assert images >= 1
     assert after[0] == "ok"
+
+
+@pytest.mark.slow
+def test_tensorboard_opens_in_a_notebook(tmp_path):
+    # As the questions and answers say, on a port of its own.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    *_, (status, text, _), stopped = in_kernel(
+        tmp_path,
+        "%load_ext tensorboard",
+        f"%tensorboard --logdir ch07/my_log_dir --port {port}",
+        "import os, signal; from tensorboard import notebook, manager\n"
+        "[os.kill(one.pid, signal.SIGTERM) for one in manager.get_all() "
+        f"if one.port == {port}]",
+    )
+    assert status == "ok"
+    assert "<iframe" in text
+    assert f"{port}" in text
+    assert stopped[0] == "ok"
 
 
 def in_console(command, text, tmp_path):

@@ -1,6 +1,7 @@
 """The conventions of the project that a machine can see."""
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -277,6 +278,27 @@ def test_nothing_names_a_path_of_a_machine():
         assert path == Path(__file__) or not machine.search(text), path
 
 
+def test_the_run_configurations_start_what_is_there():
+    started = set()
+    for path in ROOT.glob(".run/*.xml"):
+        found = ElementTree.parse(path).iter("option")
+        options = {option.get("name"): option.get("value") for option in found}
+        script = options.get("SCRIPT_NAME")  # not of the configuration that runs pytest
+        if options.get("MODULE_MODE") == "true":
+            assert importlib.util.find_spec(script), path
+            started.add(script)
+        elif script:
+            file = Path(script.replace("$PROJECT_DIR$", str(ROOT)))
+            assert all(
+                f'"{of}"' in file.read_text(encoding="utf-8")
+                for of in options["PARAMETERS"].split()
+            ), path
+            started.add(f"{file.stem} {options['PARAMETERS']}".strip())
+    exercises = {f"exercises.{path.stem}" for path in ROOT.glob("exercises/ch07*.py")}
+    scripts = {path.stem for path in SCRIPTS}
+    assert started == {"ch07", *scripts, *exercises, "ch0702_tensor_board --board"}
+
+
 @pytest.mark.parametrize("path", [*SCRIPTS, *EARLY], **ids)
 def test_an_old_python_can_read_the_files_it_meets_before_it_is_turned_away(path):
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
@@ -290,25 +312,6 @@ def test_a_script_checks_the_installation_before_it_imports_anything(path):
 
 
 # Around the code
-
-
-@pytest.mark.parametrize(
-    "name", [*(path.stem for path in SCRIPTS), "chapter", "tensorboard", "tests"]
-)
-def test_there_is_a_run_configuration(name):
-    tree = ElementTree.parse(ROOT / ".run" / f"{name}.run.xml")
-    options = {o.get("name"): o.get("value") for o in tree.iter("option")}
-    if name.startswith("ch07"):
-        assert options["SCRIPT_NAME"] == f"$PROJECT_DIR$/{name}.py"
-    if name == "chapter":
-        assert (options["SCRIPT_NAME"], options["MODULE_MODE"]) == ("ch07", "true")
-
-
-def test_every_run_configuration_names_something_that_exists():
-    for path in (ROOT / ".run").iterdir():
-        text = path.read_text(encoding="utf-8")
-        for name in re.findall(r"\$PROJECT_DIR\$/([^&\"]+)", text):
-            assert (ROOT / name).exists()
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])

@@ -213,7 +213,7 @@ class Section:
             return
         self.go_on()
         self.close()
-        if not self.console.told_by:
+        if self.program.chosen and not self.console.told_by:
             self.program.summarize(self.console, "Summary")
             with contextlib.suppress(KeyboardInterrupt):  # closing the windows, the work is done
                 common.show()

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ch07 import draw
 from ch07.plots.common import Panel, bars, curves, heat_map, points, row
 
 CHANCE = {"chance": 0.5}
@@ -36,10 +35,13 @@ def images(samples: Mapping[str, np.ndarray], title: str) -> Panel:
     return drawn
 
 
-def sequential_and_functional(sequential: Any, model: Any) -> Figure:
-    """The diagram of the functional model, and how many parameters both have."""
-    title = f"Sequential: {sequential.count_params():,} parameters. Functional"
-    return draw.draw(model, title)  # which adds how many that has
+def sequential_and_functional(accuracy: Scores) -> Figure:
+    """Test accuracies of the stack, written in both ways."""
+    names = {"functional": "functional API", "Sequential": "Sequential"}
+    title = "One stack, written in two ways: {functional:.2f} and {Sequential:.2f} right"
+    title, upright = title.format(**accuracy), {"chance": accuracy["chance"]}
+    xlabel = "test accuracy (share of vectors)"
+    return row(bars(named(names, accuracy), xlabel, upright=upright, title=title))
 
 
 def question_answering(accuracy: Scores, stories: Any) -> Figure:
