@@ -285,6 +285,18 @@ def test_every_line_of_the_evidence_belongs_to_a_lesson_that_there_is():
     assert {(row["script"], row["lesson"]) for row in evidence.rows_of(evidence.EVIDENCE)} <= known
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("script", evidence.SCRIPTS)
+def test_every_lesson_has_twelve_runs_of_its_present_code(script):
+    rows = {row["lesson"]: row for row in evidence.rows_of(evidence.SECONDS)}
+    keys = dependencies.keys(script)
+    stale = [name for name, key in keys.items() if rows[name]["key"] != key]
+    if len(stale) == len(keys):
+        pytest.skip("the packages are others than those that the evidence was gathered with")
+    assert stale == [], "gather evidence anew: python -m tools.evidence"
+    assert min(int(rows[name]["runs"]) for name in keys) >= 12
+
+
 def test_every_round_had_seeds_of_its_own():
     seen = set()
     for row in evidence.rows_of(evidence.ROUNDS):

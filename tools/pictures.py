@@ -28,6 +28,7 @@ from tools import documents
 PICTURES = ROOT / "docs" / "pictures"
 MOST = 150_000  # bytes of a picture: a page with forty of them still opens at once
 WIDEST = 1400  # pixels: as wide as a page shows them on a sharp screen
+NARROWEST = 700  # pixels: a narrow diagram is not blown up to the width of a page
 ANIMATIONS = 2  # seconds until a page of TensorBoard has ended them, which nothing on it tells
 
 # For each fault of the clinic: the tab of TensorBoard and the tags in which its symptom is seen.
@@ -45,8 +46,10 @@ def small(picture: Image.Image) -> bytes:
     if picture.width > WIDEST:
         height = round(picture.height * WIDEST / picture.width)
         picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
-    opaque = Image.new("RGB", picture.size, "white")  # a transparent one is unreadable on dark
-    opaque.paste(picture, mask=picture.getchannel("A") if "A" in picture.getbands() else None)
+    wide = max(picture.width, NARROWEST)
+    opaque = Image.new("RGB", (wide, picture.height), "white")  # on dark, too
+    mask = picture.getchannel("A") if "A" in picture.getbands() else None
+    opaque.paste(picture, ((wide - picture.width) // 2, 0), mask=mask)
     for colours in (256, 128, 64, 32, 16):
         buffer = io.BytesIO()
         opaque.quantize(colours, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
@@ -97,7 +100,7 @@ def tabs(browser) -> Iterator[str]:
     browser.open("projector")
     browser.wait_for("iframe")
     browser.enter_frames()
-    browser.wait_for_text("Points:", "2000\n", "Total variance described")
+    browser.wait_for_text("Points:", "1000\n", "Total variance described")
     yield "projector"
 
 
@@ -105,7 +108,8 @@ def clinic(browser) -> Iterator[str]:
     """Open TensorBoard on the symptom of each fault of the clinic; yields its name, drawn."""
     for fault, (tab, tag) in SYMPTOMS.items():
         charts = 1 + tag.count("|")
-        browser.open(f"{tab}&regexInput={fault}&tagFilter={tag}&_smoothingWeight=0")
+        runs = f"(healthy|{fault})/"
+        browser.open(f"{tab}&regexInput={runs}&tagFilter={tag}&_smoothingWeight=0")
         if tab == "scalars":
             until(lambda charts=charts: browser.lines() >= charts, fault)
         else:
