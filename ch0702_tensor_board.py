@@ -189,7 +189,7 @@ if section.lesson("7.2.1", "own_callbacks"):
     for name, callback in {"with the callback": [back], "without": []}.items():
         keras.utils.set_random_seed(section.seed)
         model = build_cloud_classifier()
-        model.compile(keras.optimizers.SGD(1.0), "categorical_crossentropy")  # far too fast
+        model.compile(keras.optimizers.RMSprop(0.05), "categorical_crossentropy")  # far too fast
         both = [*callback, section.progress(f"too fast, {name}")]
         losses[name] = model.fit(
             x_train, y_train, epochs=10, validation_data=validation, verbose=0, callbacks=both
@@ -213,7 +213,7 @@ if section.lesson("7.2.1", "own_callbacks"):
         "Back to the best weights, the last five validation losses are",
         np.mean(losses["with the callback"][-5:]) / np.mean(losses["without"][-5:]),
         "of those without",
-        at_most=0.82,
+        at_most=0.64,
     )
     section.claim(
         "With trainable = False alone, a weight still moves by",
