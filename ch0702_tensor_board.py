@@ -83,7 +83,7 @@ if section.lesson("7.2.1", "early_stopping"):
         "Not stopped, the validation loss ends at",
         whole["val_loss"][-1] / kept,
         "times that of the model kept",
-        at_least=1.6,
+        at_least=1.4,
         compared_with={"stopped": stopped["val_loss"][-1] / kept},
     )
     section.picture(plots.early_stopping(whole, stopped_after=len(stopped["loss"])), clouds)
@@ -170,7 +170,7 @@ if section.lesson("7.2.1", "csv_logger"):
         "Resumed, the best model's file has a validation loss of",
         kept / best,
         "times the best",
-        at_least=1.45,
+        at_least=1.2,
         compared_with={"before": 1},
     )
     section.picture(plots.csv_logger(log, resumed_after=16, best=best, kept=kept), clouds)
