@@ -31,7 +31,11 @@ SOLUTIONS = [
 ]
 # A callback acts in the third and in the sixth; three are counted. One is enough for the others.
 EPOCHS = {"own_callbacks": 9, "five_batches_at_once": 3}
-WHOLE = {"the_clinic", "overfit_the_validation_set", "validate_again"}  # they pick samples by number
+WHOLE = {
+    "the_clinic",
+    "overfit_the_validation_set",
+    "validate_again",
+}  # they pick samples by number
 SAMPLES = 64  # two batches of the usual size
 DATA = ("x", "y", "sample_weight", "validation_data")
 

@@ -3,12 +3,14 @@
 import csv
 import json
 import os
+import re
 import signal
 import textwrap
 import threading
 
 import pytest
 
+from ch07.lab import lessons
 from tools import dependencies, evidence
 
 FAKE = '''
@@ -295,6 +297,28 @@ def test_every_lesson_has_twelve_runs_of_its_present_code(script):
         pytest.skip("the packages are others than those that the evidence was gathered with")
     assert stale == [], "gather evidence anew: python -m tools.evidence"
     assert min(int(rows[name]["runs"]) for name in keys) >= 12
+
+
+def numbers_of(lesson):
+    """What the recorded runs of a lesson gave in the median; of powers of ten the share too."""
+    for row in evidence.rows_of(evidence.EVIDENCE):
+        if row["lesson"] == lesson:
+            yield float(row["median"])
+            if row["unit"] == "powers of ten":
+                yield 10 ** -float(row["median"])
+            for other in filter(None, row["compared_with"].split("; ")):
+                yield float(other.rpartition(" ")[2])
+
+
+@pytest.mark.parametrize("script", evidence.SCRIPTS)
+def test_the_numbers_to_remember_are_those_of_the_evidence(script):
+    for lesson in lessons.read(script).lessons:
+        known = [*numbers_of(lesson.name)]
+        numbers = {of: re.findall(r"\d+\.\d+", text) for of, text in lesson.remember.items()}
+        assert numbers["en"] == numbers["zh"], lesson.name
+        for number in numbers["en"]:
+            places = len(number.partition(".")[2])
+            assert float(number) in {round(value, places) for value in known}, lesson.name
 
 
 def test_every_round_had_seeds_of_its_own():

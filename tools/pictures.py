@@ -95,7 +95,7 @@ def tabs(browser) -> Iterator[str]:
     until(lambda: browser.lines() >= 3, "scalars")
     yield "scalars"
     browser.open("hparams")
-    browser.wait_for_text("learning_rate", *browser.server.runs)
+    browser.wait_for_text("learning_rate", reviews)
     yield "hparams"
     browser.open("projector")
     browser.wait_for("iframe")
@@ -113,10 +113,10 @@ def clinic(browser) -> Iterator[str]:
         if tab == "scalars":
             until(lambda charts=charts: browser.lines() >= charts, fault)
         else:
-            until(lambda: browser.charts("vz-histogram-timeseries"), fault)
+            until(lambda: browser.charts("vz-histogram-timeseries") >= 2, fault)
         if fault == "rate_too_high":  # the loss of its first epoch is what counts as an outlier
             browser.click("paper-checkbox", "Ignore outliers")
-        if charts == 1:
+        if charts == 1 and tab == "scalars":  # two histograms stand side by side
             browser.enlarge_first()
         yield fault
 
