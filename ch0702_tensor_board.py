@@ -365,7 +365,7 @@ def build_text_classifier(
     return keras.Model(review, sentiment, name="text_classifier")
 
 
-# %% 7.2.2 TensorBoard: all that it logs
+# %% 7.2.2 TensorBoard: all that it logs (listings 7.7 to 7.9)
 
 if section.lesson("7.2.2", "text_classifier"):
     # Book: 2,000 words, of which a review of IMDB has up to 500 (--imdb).

@@ -214,7 +214,7 @@ def test_a_text_with_numbers_is_found_by_what_stays_the_same(chinese):
     found = language.tr("cannot write to '/a/b' (full): choose another --output.")
     assert "/a/b" in found
     assert "choose" not in found
-    assert language.tr("3 of 4 claims hold") == "4 \u6761\u7ed3\u8bba\u4e2d 3 \u6761\u6210\u7acb"
+    assert language.tr("3 of 4 claims hold") == "4 \u6761\u8bba\u65ad\u4e2d 3 \u6761\u6210\u7acb"
     assert language.tr("0.5") == "0.5"
     assert language.tr("what nobody has translated") == "what nobody has translated"
 
