@@ -154,5 +154,7 @@ def test_a_cell_trains_in_full_and_with_another_number_of_units(script, name, ce
     changed = UNITS.sub(lambda found: f"{found[1]}({int(found[2]) + 4}", made.own, count=1)
     if changed == made.own:
         pytest.skip("the cell has no layer with a number of units")
+    if name == "backup_and_restore":
+        pytest.skip("the process that is killed runs the script, which has not changed")
     made.execute(changed)
     assert capsys.readouterr().out.count("Remember: ") == 2

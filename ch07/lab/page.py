@@ -7,6 +7,7 @@ import string
 from html import escape as text
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from ch07.lab import language, lessons
 from ch07.lab.claims import Claim, evidence, number
@@ -50,7 +51,9 @@ def heading(lesson: lessons.Lesson) -> str:
 def link(program: Program, path: Path, words: str, fragment: str = "") -> str:
     """A link to a file of the project."""
     try:
-        address = os.path.relpath(path, program.folder).replace("\\", "/")
+        # As bytes: where the locale is C, Python has Chinese characters of a path as surrogates.
+        relative = os.fsencode(os.path.relpath(path, program.folder).replace("\\", "/"))
+        address = quote(relative)
     except ValueError:  # on another drive of Windows
         address = path.as_uri()
     return f'<a href="{text(address + fragment)}">{text(words)}</a>'

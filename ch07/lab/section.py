@@ -94,6 +94,7 @@ class Section:
                 if sys.excepthook is startup.interrupted:
                     sys.excepthook = self.ended_by
             startup.settle()
+            keras.utils.set_random_seed(self.seed)  # for --imdb; each lesson seeds itself
         except startup.UsageError as error:
             sys.exit(startup.refusal(error))
 
