@@ -441,9 +441,9 @@ def test_a_disk_that_is_full_ends_the_run_in_one_sentence(tmp_path):
 
 SMALL = """
 import runpy, sys
-import keras.src.datasets.imdb as keras_imdb
 from pathlib import Path
 from ch07.data import imdb
+import keras.src.datasets.imdb as keras_imdb
 folder = Path(sys.argv.pop(1))
 keras_imdb.get_file = lambda fname, *args, **options: str(folder / fname)  # checks no hash
 reviews = imdb.reviews
