@@ -21,7 +21,8 @@ def gradient_over_layers(
 
     On what layers give and not on weights: behind equal layers without bias the gradients of first
     and last kernel have much the same norm, however small they have both become. `model` is a
-    classifier, and runs as in training: BatchNormalization moves its averages.
+    functional classifier that calls each of these layers once, as those of the lessons do; it runs
+    as in training: BatchNormalization moves its averages.
     """
     watched = [model.get_layer(name).output for name in names]
     stages = keras.Model(model.input, [*watched, model.output])
