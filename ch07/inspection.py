@@ -17,27 +17,34 @@ from ch07.data import Task
 def gradient_over_layers(
     model: keras.Model, names: Sequence[str], inputs: np.ndarray, targets: np.ndarray
 ) -> np.ndarray:
-    """The norm of the loss's gradient on what each layer gives, over that on the last: (layers,).
+    """The norm of the loss's gradient on what each call gives, over that on the last: (names,).
 
     On what layers give and not on weights: behind equal layers without bias the gradients of first
     and last kernel have much the same norm, however small they have both become. `model` is a
-    functional classifier that calls each of these layers once, as those of the lessons do; it runs
-    as in training: BatchNormalization moves its averages.
+    classifier of any form, which runs as in training and stays as it is.
+
+    Args:
+        names: of the calls, as `calls.Call` has them: those of the layers, if each is called once.
+
+    Raises:
+        ValueError: the model makes no such call.
     """
-    watched = [model.get_layer(name).output for name in names]
-    stages = keras.Model(model.input, [*watched, model.output])
-    kind = "binary" if model.output.shape[-1] == 1 else "categorical"
-    with tf.GradientTape() as tape:
-        *given, output = stages(inputs, training=True)
+    with tf.GradientTape() as tape, calls.watching(model) as made:
+        output = model(tf.constant(inputs), training=True)
+        kind = "binary" if output.shape[-1] == 1 else "categorical"
         loss = tf.reduce_mean(keras.losses.get(f"{kind}_crossentropy")(targets, output))
-    norms = np.array([float(tf.norm(part)) for part in tape.gradient(loss, given)])
+    given = {call.name: call.outputs[0] for call in made if call.outputs}
+    if missing := [name for name in names if name not in given]:
+        raise ValueError(f"The model '{model.name}' makes no call {missing}, but {[*given]}.")
+    gradients = tape.gradient(loss, [given[name] for name in names])
+    norms = np.array([float(tf.norm(gradient)) for gradient in gradients])
     return norms / norms[-1]
 
 
 def gradient_ratio(
     model: keras.Model, names: tuple[str, str], inputs: np.ndarray, targets: np.ndarray
 ) -> float:
-    """How much of the gradient on the second layer arrives at the first; in single precision."""
+    """How much of the gradient on the second call arrives at the first; in single precision."""
     return float(np.float32(gradient_over_layers(model, names, inputs, targets)[0]))
 
 
@@ -146,9 +153,10 @@ def median_seconds(models: Sequence[keras.Model], inputs: np.ndarray) -> list[fl
 
 
 def signal_sizes(model: keras.Model, prefix: str, inputs: np.ndarray) -> np.ndarray:
-    """The root mean square of what each layer called `prefix`... gives, over that of `inputs`."""
-    watched = [layer.output for layer in model.layers if layer.name.startswith(prefix)]
-    signals = keras.Model(model.input, watched)(inputs)
+    """The root mean square of what each call named `prefix`... gives, over that of `inputs`."""
+    signals = [
+        of for name, of in calls.activations(model, inputs).items() if name.startswith(prefix)
+    ]
     sizes = [np.sqrt(np.mean(np.square(one))) for one in (inputs, *signals)]
     return np.array(sizes[1:]) / sizes[0]
 

@@ -25,6 +25,33 @@ def test_the_gradient_ratio_is_the_product_of_the_weights_between():
     assert ratio == pytest.approx(0.05, rel=1e-5)
 
 
+def test_the_gradient_is_that_of_the_calls_of_this_model():
+    model = chain(1.0, 0.5, 0.1, 3.0)
+    for layer in model.layers[1:3]:
+        layer(keras.Input((1,)))  # a call that is none of this model's
+    x, y = np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
+    other = keras.Sequential([keras.Input((1,)), *model.layers[1:]])
+    assert inspection.gradient_ratio(other, ("w0", "w2"), x, y) == pytest.approx(0.05, rel=1e-5)
+    twice = keras.Input((1,))
+    w = model.get_layer("w1")
+    shared = keras.Model(twice, layers.Activation("sigmoid")(w(w(twice))))
+    names = ("w1_call_1", "w1_call_2")
+    assert inspection.gradient_ratio(shared, names, x, y) == pytest.approx(0.5, rel=1e-5)
+    with pytest.raises(ValueError, match="makes no call"):
+        inspection.gradient_ratio(shared, ("w1", "w2"), x, y)
+
+
+def test_to_look_at_gradients_leaves_moving_averages_alone():
+    inputs = keras.Input((3,))
+    x = layers.BatchNormalization(name="first")(layers.Dense(4, name="dense")(inputs))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax", name="last")(x))
+    before = model.get_weights()
+    values = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    targets = np.eye(2, dtype="float32")[[0, 1] * 4]
+    inspection.gradient_over_layers(model, ("dense", "first"), values, targets)
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
 def test_the_gradient_over_time_is_zero_where_nothing_is_read():
     sequence = keras.Input((5, 2))
     read = layers.Dense(3, activation="softmax")(sequence[:, -1] + 0.5 * sequence[:, 1])

@@ -135,23 +135,24 @@ def check_packages(requirements=REQUIREMENTS):
     """Raise UsageError if a package that `requirements` lists is missing or too old."""
     from importlib import metadata
 
-    def numbers(version):
-        return [int(number) for number in re.findall(r"\d+", version)]
-
-    # A copy of ch07 without the rest of the project has no such file.
-    text = requirements.read_text(encoding="utf-8") if requirements.exists() else ""
-    for package, oldest in re.findall(r"^([\w-]+)>=([\d.]+)", text, re.MULTILINE):
-        names = [package]
-        if not any(metadata.distributions(name=package)):
+    if not requirements.exists():  # a copy of ch07 without the rest of the project
+        return
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        raise UsageError("The package packaging is missing: %s." % INSTALL) from None
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    for wanted in (Requirement(line.split("#")[0]) for line in lines if line[:1].isalpha()):
+        names = [wanted.name]
+        if not any(metadata.distributions(name=wanted.name)):
             # The module may come from a sibling package, as tensorflow does from tensorflow-cpu.
-            names = metadata.packages_distributions().get(package)
+            names = metadata.packages_distributions().get(wanted.name)
         if not names:
-            raise UsageError("The package %s is missing: %s." % (package, INSTALL))
+            raise UsageError("The package %s is missing: %s." % (wanted.name, INSTALL))
         version = metadata.version(names[0])
-        if numbers(version) < numbers(oldest):
+        if not wanted.specifier.contains(version, prereleases=True):
             raise UsageError(
-                "%s %s is installed, but %s>=%s is needed: %s."
-                % (names[0], version, package, oldest, INSTALL)
+                "%s %s is installed, but %s is needed: %s." % (names[0], version, wanted, INSTALL)
             )
 
 
