@@ -77,13 +77,13 @@ def build_question_answering(text_words=10_000, question_words=10_000, answers=5
 
 
 if section.lesson("7.1.2", "question_answering"):
-    stories = data.questions(section.seed)
+    stories = section.load(data.questions)
     model = build_question_answering(*stories.vocabulary_size)
-    # The book's rmsprop, at ten times its default rate: then eight epochs are enough.
+    # The book's rmsprop, at ten times its default rate: then six epochs are enough.
     model.compile(keras.optimizers.RMSprop(0.01), "categorical_crossentropy", metrics=["accuracy"])
     # Book: randint(0, 1) makes one-hot answers of zeros only, and a loss of exactly 0 (A5).
     text, question, answer = stories.train["text"], stories.train["question"], stories.train_targets
-    how = {"epochs": 4, "batch_size": 256, "verbose": 0}
+    how = {"epochs": 3, "batch_size": 256, "verbose": 0}
     # Listing 7.2: the inputs as a list in the order of the model's, or as a dict by their names.
     model.fit([text, question], answer, **how, callbacks=[section.progress("by list")])
     inputs = {"text": text, "question": question}
@@ -91,7 +91,7 @@ if section.lesson("7.1.2", "question_answering"):
     loss, both = model.evaluate(stories.test, stories.test_targets, verbose=0)
     # What does one of the inputs tell alone?
     models = {"text": compare.one_branch(model, 0), "question": compare.one_branch(model, 1)}
-    alone = compare.fit(models, stories, like=model, epochs=8, callbacks=[section.progress("one")])
+    alone = compare.fit(models, stories, like=model, epochs=6, callbacks=[section.progress("one")])
     possible = {"best possible": stories.best_possible["text"]}
     section.claim("The text alone", alone["text"], "accuracy", at_most=0.67, compared_with=possible)
     section.claim("Text and question", both, "accuracy", at_least=0.67, compared_with=alone)
@@ -122,9 +122,8 @@ if section.lesson("7.1.2", "multimodal"):
     x, y, y_test = garments.train, garments.train_targets, garments.test_targets
     joint = build_price_model(garments.vocabulary_size)
     joint.compile(keras.optimizers.Adam(0.004), "mse", metrics=["r2_score"])
-    joint.fit(x, y, epochs=10, batch_size=64, verbose=0, callbacks=[section.progress("jointly")])
+    joint.fit(x, y, epochs=8, batch_size=64, verbose=0, callbacks=[section.progress("jointly")])
     loss, explained = joint.evaluate(garments.test, y_test, verbose=0)
-
     # Separate models can only be mixed. The weights of the best mix are fitted on the test prices
     # themselves, which is more than it could ever know.
     models = {name: compare.one_branch(joint, at) for at, name in enumerate(x)}
@@ -162,10 +161,10 @@ def build_profile_model(vocabulary_size=50_000, groups=10, width=256, start="glo
 
 # %% 7.1.3 Multi-output models: losses of different size (listings 7.4 to 7.6)
 if section.lesson("7.1.3", "loss_weights"):
-    posts = data.posts(section.seed)
+    posts = section.load(data.posts)
     # He's initialization keeps the signal through five relu convolutions: few epochs are enough.
-    profile = build_profile_model(posts.vocabulary_size, 10, 32, "he_normal")
-    balanced = build_profile_model(posts.vocabulary_size, 10, 32, "he_normal")
+    sizes = posts.vocabulary_size, posts.train_targets["income"].shape[1], 32, "he_normal"
+    profile, balanced = build_profile_model(*sizes), build_profile_model(*sizes)
     how = {"epochs": 7, "batch_size": 64, "verbose": 0}
     # Losses and targets as a list in the order of the outputs ...
     losses = ["mse", "categorical_crossentropy", "binary_crossentropy"]
@@ -181,22 +180,20 @@ if section.lesson("7.1.3", "loss_weights"):
     losses = {"age": "mse", "income": losses[1], "gender": losses[2]}
     weights = {"age": 0.001, "income": 1.0, "gender": 1.0}  # Book: 0.25, 1 and 10
     balanced.compile(keras.optimizers.Adam(0.003), losses, weights, metrics=right)
-    targets = {"age": age, "income": income, "gender": gender}
-    balanced.fit(posts.train, targets, **how, callbacks=[section.progress("weighted")])
+    balanced.fit(posts.train, posts.train_targets, **how, callbacks=[section.progress("weighted")])
     score = balanced.evaluate(posts.test, posts.test_targets, verbose=0, return_dict=True)
     share = start["age_loss"] / sum(start[f"{name}_loss"] for name in weights)
     section.claim("Unweighted, the age's share of the loss", share, at_least=0.67)
-    others = {"unweighted": plain["income_accuracy"], "chance": 0.1}
+    others = {"unweighted": plain["income_accuracy"], "chance": 1 / sizes[1]}
     learned = score["income_accuracy"]
     section.claim("Weighted, the income", learned, "accuracy", at_least=0.47, compared_with=others)
     section.diagram(profile)
     section.picture(plots.loss_weights(posts, start, weights, plain, score), posts)
     section.remember()
 
-
 # %% 7.1.3 Multi-output models: correlated targets
 if section.lesson("7.1.3", "correlated_targets"):
-    phrases = data.phrases(section.seed)
+    phrases = section.load(data.phrases)
     together = build_profile_model(phrases.vocabulary_size, 10, 32, "he_normal")
     losses = ["mse", "categorical_crossentropy", "binary_crossentropy"]
     together.compile(keras.optimizers.Adam(0.002), losses, metrics={"gender": "accuracy"})
@@ -244,7 +241,7 @@ if section.lesson("7.1.4", "inception"):
     x, y = images.train, images.train_targets
     model = build_scale_classifier(filters=8)
     model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
-    model.fit(x, y, epochs=7, batch_size=32, verbose=0, callbacks=[section.progress("the module")])
+    model.fit(x, y, epochs=6, batch_size=32, verbose=0, callbacks=[section.progress("the module")])
     # Each branch alone, so wide that it has the parameters of the module to within 6 %.
     widths = {"a": 310, "b": 15, "c": 70, "d": 11}.items()
     classifiers = {name: build_scale_classifier(width) for name, width in widths}
@@ -306,27 +303,28 @@ def build_linear_residual_block(feature_shape=(32, 32, 128), filters=128):
     return keras.Model(x, layers.add([y, residual], name="sum"), name="linear_residual_block")
 
 
-def build_deep_classifier(depth, units=16):
-    """`depth` (even) Dense layers with shortcuts: (batch, 2) points to (batch, 1) probabilities."""
-    point = keras.Input((2,), name="point")
+def build_deep_classifier(depth, features=2, linear=False, units=16):
+    """`depth` (even) Dense layers with shortcuts, `linear` or not: to (batch, 1) probabilities."""
+    point = keras.Input((features,), name="point")
     x = layers.Dense(units, activation="relu", name="stem")(point)
     for _ in range(depth // 2):
         y = layers.Dense(units, activation="relu", use_bias=False)(x)
         y = layers.Dense(units, activation="relu", use_bias=False)(y)
-        x = layers.add([y, x])
+        x = layers.add([y, layers.Dense(units, use_bias=False)(x) if linear else x])
     x = layers.Identity(name="body")(x)
     return keras.Model(point, layers.Dense(1, activation="sigmoid", name="side")(x), name="deep")
 
 
 if section.lesson("7.1.4", "residual_depth"):
-    spirals = data.spirals(section.seed)
-    x, y = spirals.train, spirals.train_targets
-    models = {f"residual {depth}": build_deep_classifier(depth) for depth in (4, 10, 20)}
+    spirals = section.load(data.spirals)
+    x, y, shape = spirals.train, spirals.train_targets, spirals.shape
+    models = {f"residual {depth}": build_deep_classifier(depth, *shape) for depth in (4, 10, 20)}
+    models["linear 20"] = build_deep_classifier(20, *shape, linear=True)
     # The first of [y, x], what is added, alone: the same layers without shortcuts.
     models |= {f"plain {n}": compare.one_branch(models[f"residual {n}"], 0) for n in (4, 10, 20)}
     # Before training: the gradient at the first of the layers over that at the last.
     arrives = inspection.gradient_ratio
-    gradient = {name: arrives(models[name], ("stem", "body"), x, y) for name in models}
+    gradient = {name: arrives(of, ("stem", "body"), x, y) for name, of in models.items()}
     deep = models.pop("residual 20")
     # SGD: Adam divides each gradient by its size, and so hides how small it has become.
     deep.compile(keras.optimizers.SGD(0.03), "binary_crossentropy", metrics=["accuracy"])
@@ -337,6 +335,8 @@ if section.lesson("7.1.4", "residual_depth"):
     section.claim("20 plain layers shrink the gradient by", shrinks, "powers of ten", at_least=1.5)
     plain = {"plain": accuracy["plain 20"], "chance": 0.5}
     section.claim("20 residual layers", learned, "accuracy", at_least=0.75, compared_with=plain)
+    linear = accuracy["linear 20"]
+    section.claim("With linear shortcuts", linear, "accuracy", at_least=0.75, compared_with=plain)
     section.diagram(build_identity_residual_block())
     section.diagram(build_linear_residual_block())
     section.picture(plots.residual_depth(accuracy | {"residual 20": learned}, gradient), spirals)
@@ -344,21 +344,22 @@ if section.lesson("7.1.4", "residual_depth"):
 
 
 # %% 7.1.4 Directed acyclic graphs of layers: the representational bottleneck
-def build_bottleneck_classifier(narrow=1, units=32):
+def build_bottleneck_classifier(features=16, classes=8, narrow=1, units=32):
     """A narrow layer on the way, and a shortcut around it: (batch, 16) points to (batch, 8)."""
-    x = keras.Input((16,), name="features")
+    x = keras.Input((features,), name="features")
     wide = layers.Dense(units, activation="relu", name="wide")(x)
     # Linear: the layer is narrow, and nothing else shall be wrong with it.
     y = layers.Dense(narrow, name="narrow")(wide)
     y = layers.Dense(units, activation="relu", name="wide_again")(y)
     y = layers.add([y, wide], name="sum")
-    return keras.Model(x, layers.Dense(8, activation="softmax", name="class")(y), name="bottleneck")
+    kind = layers.Dense(classes, activation="softmax", name="class")(y)
+    return keras.Model(x, kind, name="bottleneck")
 
 
 if section.lesson("7.1.4", "bottleneck"):
-    clusters = data.clusters(section.seed)
+    clusters = section.load(data.clusters)
     x, y = clusters.train, clusters.train_targets
-    model = build_bottleneck_classifier()
+    model = build_bottleneck_classifier(*clusters.shape, clusters.classes)
     model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, epochs=20, batch_size=32, verbose=0, callbacks=[section.progress("shortcut")])
     loss, kept = model.evaluate(clusters.test, clusters.test_targets, verbose=0)
@@ -391,7 +392,7 @@ if section.lesson("7.1.4", "carry_track"):
     gradient = {name: inspection.gradient_over_time(models[name], *few) for name in models}
     lstm = models.pop("open")
     lstm.compile(keras.optimizers.Adam(0.005), "categorical_crossentropy", metrics=["accuracy"])
-    lstm.fit(x, y, epochs=10, batch_size=64, verbose=0, callbacks=[section.progress("open gate")])
+    lstm.fit(x, y, epochs=8, batch_size=64, verbose=0, callbacks=[section.progress("open gate")])
     loss, recalled = lstm.evaluate(recall.test, recall.test_targets, verbose=0)
     others = compare.fit(models, recall, like=lstm, callbacks=[section.progress("LSTM | RNN")])
     shrinks = -np.log10(gradient["LSTM"][0])
@@ -403,13 +404,13 @@ if section.lesson("7.1.4", "carry_track"):
 
 
 # %% 7.1.5 Layer weight sharing: a Siamese LSTM
-def build_siamese_lstm(length=None):
+def build_siamese_lstm(length=None, features=128):
     """How far two sentences, (batch, length, 128) each, say the same: (batch, 1), from 0 to 1."""
     # A length that is known lets the LSTM unroll: it computes the same, and trains faster.
     lstm = layers.LSTM(32, unroll=length is not None, name="lstm")
-    left_input = keras.Input((length, 128), name="left")
+    left_input = keras.Input((length, features), name="left")
     left_output = lstm(left_input)  # (batch, 32)
-    right_input = keras.Input((length, 128), name="right")
+    right_input = keras.Input((length, features), name="right")
     right_output = lstm(right_input)  # the same weights again
     # Book: concatenate and Dense(1). That is not symmetric, and being linear in each of the two
     # encodings it cannot say "the same" (A10); a distance and a product can.
@@ -421,12 +422,12 @@ def build_siamese_lstm(length=None):
 
 
 if section.lesson("7.1.5", "siamese_lstm"):
-    sentences = data.sentences(section.seed)
+    sentences = section.load(data.sentences)
     x, y = sentences.train, sentences.train_targets
-    siamese = build_siamese_lstm(length=6)
+    siamese = build_siamese_lstm(*sentences.shape)
     # Book: fit without compile (A11).
     siamese.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", metrics=["accuracy"])
-    siamese.fit(x, y, epochs=8, batch_size=250, verbose=0, callbacks=[section.progress("shared")])
+    siamese.fit(x, y, epochs=7, batch_size=250, verbose=0, callbacks=[section.progress("shared")])
     loss, shared = siamese.evaluate(sentences.test, sentences.test_targets, verbose=0)
     # What is sharing worth? An LSTM for each sentence; and the head as printed, on the same pairs.
     encoded = layers.concatenate(siamese.get_layer("difference").input)
@@ -437,7 +438,7 @@ if section.lesson("7.1.5", "siamese_lstm"):
     # Which of 70 queries ask the same? Of their pairs few do: from which score on to say so is
     # chosen on another list.
     duplicates = inspection.find_duplicates(siamese, sentences)
-    chance = {"chance": 0.5}
+    chance = {"shared": shared, "chance": 0.5}
     section.claim("One shared LSTM", shared, "accuracy", at_least=0.84, compared_with=others)
     printed = others["head as printed"]
     section.claim("The head as printed", printed, "accuracy", at_most=0.74, compared_with=chance)
@@ -475,8 +476,8 @@ def build_stereo():
     x = layers.Conv2D(32, (1, 9), activation="relu", name="compare")(features)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)  # (batch, 32)
     # From the mean disparity: started at 0, whether a model learned at all depended on the seed.
-    start = keras.initializers.Constant(3.5)
-    disparity = layers.Dense(1, bias_initializer=start, name="disparity")(x)
+    start = {"bias_initializer": keras.initializers.Constant(3.5)}
+    disparity = layers.Dense(1, **start, name="disparity")(x)
     return keras.Model([left_input, right_input], disparity, name="stereo")
 
 
@@ -485,16 +486,15 @@ if section.lesson("7.1.6", "two_eyes"):
     x, y = pairs.train, pairs.train_targets
     stereo = build_stereo()
     stereo.compile(keras.optimizers.Adam(0.003), "mse", metrics=["mae"])
-    stereo.fit(x, y, epochs=7, batch_size=50, verbose=0, callbacks=[section.progress("one base")])
+    stereo.fit(x, y, epochs=6, batch_size=50, verbose=0, callbacks=[section.progress("one base")])
     loss, shared = stereo.evaluate(pairs.test, pairs.test_targets, verbose=0)
-    models = {"two bases": compare.without_sharing(stereo)}
-    models["one eye"] = compare.one_branch(stereo, 0)
+    bases, eye = compare.without_sharing(stereo), compare.one_branch(stereo, 0)
+    models = {"two bases": bases, "one eye": eye}
     others = compare.fit(models, pairs, like=stereo, callbacks=[section.progress("the others")])
     section.claim("Two eyes on a base: off by", shared, "pixels", at_most=1.2, compared_with=others)
     section.diagram(stereo)
     section.diagram(build_siamese_xception())
     section.picture(plots.two_eyes(pairs, others | {"one base": shared}), pairs)
     section.remember()
-
 
 section.finish()

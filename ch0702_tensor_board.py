@@ -18,22 +18,26 @@ import numpy as np
 from keras import layers
 
 from ch07 import backup, board, callbacks, calls, clinic, crash, data, metrics
-from ch07.data import imdb
 from ch07.plots import tensor_board as plots
 
 section = lab.Section(
     "ch0702_tensor_board",
     folders=["my_log_dir", "my_trainings"],
+    options={
+        "--imdb": {
+            "action": "store_const",
+            "const": "imdb",
+            "dest": "data",
+            "help": "train text_classifier on the book's reviews of IMDB",
+        },
+    },
     commands={
-        "--imdb": {"action": "store_true", "help": "train on the real reviews of IMDB, and log it"},
         "--board": {"action": "store_true", "help": "start TensorBoard on all logs, until Ctrl-C"},
     },
 )
 
 
 # %% The model of the lessons on callbacks
-
-
 def build_cloud_classifier(features=16, classes=8, units=64):
     """In which of some clouds a point lies: (batch, features) to (batch, classes)."""
     point = keras.Input((features,), name="features")
@@ -44,13 +48,12 @@ def build_cloud_classifier(features=16, classes=8, units=64):
 
 
 # %% 7.2.1 Callbacks: stop early, keep the best model
-
 if section.lesson("7.2.1", "early_stopping"):
     # Clouds that overlap and few points of each: they are soon learned by heart.
-    clouds = data.clusters(section.seed, train=100, test=1000, features=6)
+    clouds = section.load(data.clusters, train=100, test=1000, features=6)
     x_train, y_train = clouds.train, clouds.train_targets
     validation = (clouds.test, clouds.test_targets)
-    model = build_cloud_classifier(features=6)
+    model = build_cloud_classifier(*clouds.shape, clouds.classes)
     model.compile(keras.optimizers.RMSprop(0.02), "categorical_crossentropy", metrics=["accuracy"])
     path = section.folder_for("early_stopping") / "my_model.keras"
     callbacks_list = [
@@ -72,7 +75,7 @@ if section.lesson("7.2.1", "early_stopping"):
 
     # And if nothing stops it? The same seed: the same weights to begin with, the same batches.
     keras.utils.set_random_seed(section.seed)
-    model = build_cloud_classifier(features=6)
+    model = build_cloud_classifier(*clouds.shape, clouds.classes)
     model.compile(keras.optimizers.RMSprop(0.02), "categorical_crossentropy", metrics=["accuracy"])
     callbacks_list = [section.progress("not stopped")]
     whole = model.fit(
@@ -80,26 +83,22 @@ if section.lesson("7.2.1", "early_stopping"):
     ).history
 
     section.claim(
-        "Not stopped, the validation loss ends at",
-        whole["val_loss"][-1] / kept,
-        "times that of the model kept",
-        at_least=1.4,
+        "Not stopped, the validation loss ends at", whole["val_loss"][-1] / kept,
+        "times that of the model kept", at_least=1.4,
         compared_with={"stopped": stopped["val_loss"][-1] / kept},
-    )
+    )  # fmt: skip
     section.picture(plots.early_stopping(whole, stopped_after=len(stopped["loss"])), clouds)
     section.remember()
 
 
 # %% 7.2.1 Callbacks: the learning rate
-
-
 def halve_every_third_epoch(epoch, rate):
     """The learning rate of `epoch`, from that of the epoch before it."""
     return rate / 2 if epoch > 0 and epoch % 3 == 0 else rate
 
 
 if section.lesson("7.2.1", "learning_rates"):
-    clouds = data.clusters(section.seed, train=600, test=500)
+    clouds = section.load(data.clusters, train=600, test=500)
     x_train, y_train = clouds.train, clouds.train_targets
     validation = (clouds.test, clouds.test_targets)
     callback_of = {
@@ -114,7 +113,7 @@ if section.lesson("7.2.1", "learning_rates"):
     rates, losses = {}, {}
     for name, callback in callback_of.items():
         keras.utils.set_random_seed(section.seed)  # the same weights and batches for each
-        model = build_cloud_classifier()
+        model = build_cloud_classifier(*clouds.shape, clouds.classes)
         model.compile(keras.optimizers.RMSprop(0.05), "categorical_crossentropy")
         both = [callback, section.progress(name)]
         history = model.fit(
@@ -125,23 +124,21 @@ if section.lesson("7.2.1", "learning_rates"):
 
     section.claim(
         "Reduced on a plateau, the validation loss ends at",
-        losses["reduced on a plateau"][-1] / losses["constant"][-1],
-        "of the constant rate's",
+        losses["reduced on a plateau"][-1] / losses["constant"][-1], "of the constant rate's",
         at_most=0.7,
-    )
+    )  # fmt: skip
     section.picture(plots.learning_rates(rates, losses), clouds)
     section.remember()
 
 
 # %% 7.2.1 Callbacks: a log of every epoch, and what resuming loses
-
 if section.lesson("7.2.1", "csv_logger"):
-    clouds = data.clusters(section.seed, train=100, test=1000, features=6)
+    clouds = section.load(data.clusters, train=100, test=1000, features=6)
     x_train, y_train = clouds.train, clouds.train_targets
     validation = (clouds.test, clouds.test_targets)
     folder = section.folder_for("csv_logger")
     log, path = folder / "log.csv", folder / "best.keras"
-    model = build_cloud_classifier(features=6)
+    model = build_cloud_classifier(*clouds.shape, clouds.classes)
     model.compile(keras.optimizers.RMSprop(0.02), "categorical_crossentropy", metrics=["accuracy"])
     callbacks_list = [
         keras.callbacks.CSVLogger(log),
@@ -167,20 +164,16 @@ if section.lesson("7.2.1", "csv_logger"):
     kept = keras.saving.load_model(path).evaluate(*validation, verbose=0, return_dict=True)["loss"]
 
     section.claim(
-        "Resumed, the best model's file has a validation loss of",
-        kept / best,
-        "times the best",
-        at_least=1.2,
-        compared_with={"before": 1},
-    )
+        "Resumed, the best model's file has a validation loss of", kept / best, "times the best",
+        at_least=1.2, compared_with={"before": 1},
+    )  # fmt: skip
     section.picture(plots.csv_logger(log, resumed_after=16, best=best, kept=kept), clouds)
     section.remember()
 
 
 # %% 7.2.1 Callbacks: your own
-
 if section.lesson("7.2.1", "own_callbacks"):
-    clouds = data.clusters(section.seed, train=600, test=500)
+    clouds = section.load(data.clusters, train=600, test=500)
     x_train, y_train = clouds.train, clouds.train_targets
     validation = (clouds.test, clouds.test_targets)
     # After an epoch that was worse, it loads the best weights and takes smaller steps.
@@ -188,7 +181,7 @@ if section.lesson("7.2.1", "own_callbacks"):
     losses = {}
     for name, callback in {"with the callback": [back], "without": []}.items():
         keras.utils.set_random_seed(section.seed)
-        model = build_cloud_classifier()
+        model = build_cloud_classifier(*clouds.shape, clouds.classes)
         model.compile(keras.optimizers.RMSprop(0.05), "categorical_crossentropy")  # far too fast
         both = [*callback, section.progress(f"too fast, {name}")]
         losses[name] = model.fit(
@@ -196,7 +189,7 @@ if section.lesson("7.2.1", "own_callbacks"):
         ).history["val_loss"]
 
     # What takes more than an attribute: to freeze a layer while the model is trained.
-    model = build_cloud_classifier()
+    model = build_cloud_classifier(*clouds.shape, clouds.classes)
     model.compile(keras.optimizers.SGD(0.03), "categorical_crossentropy")
     hidden = model.get_layer("hidden_1")
     kernels = [hidden.kernel.numpy()]
@@ -212,22 +205,17 @@ if section.lesson("7.2.1", "own_callbacks"):
     section.claim(
         "Back to the best weights, the last five validation losses are",
         np.mean(losses["with the callback"][-5:]) / np.mean(losses["without"][-5:]),
-        "of those without",
-        at_most=0.64,
-    )
+        "of those without", at_most=0.64,
+    )  # fmt: skip
     section.claim(
-        "With trainable = False alone, a weight still moves by",
-        np.median(moved[3:6]),
-        "an epoch",
-        at_least=0.01,
-        compared_with={"traced again": max(moved[6:])},
-    )
+        "With trainable = False alone, a weight still moves by", np.median(moved[3:6]), "an epoch",
+        at_least=0.01, compared_with={"traced again": max(moved[6:])},
+    )  # fmt: skip
     section.picture(plots.own_callbacks(losses, back.loaded, moved), clouds)
     section.remember()
 
 
 # %% 7.2.1 Callbacks: the progress bar is one
-
 if section.lesson("7.2.1", "progress_bar"):
     clouds = data.clusters(section.seed, train=600)
     same = (clouds.train, clouds.train_targets)
@@ -243,17 +231,14 @@ if section.lesson("7.2.1", "progress_bar"):
 
     section.claim(
         "Evaluated after the first epoch, the same points have",
-        history["val_loss"][0] / history["loss"][0],
-        "times the loss that the bar shows",
+        history["val_loss"][0] / history["loss"][0], "times the loss that the bar shows",
         at_most=0.68,
-    )
+    )  # fmt: skip
     section.picture(plots.progress_bar(shown, history), clouds)
     section.remember()
 
 
 # %% 7.2.1 Callbacks: the activations of every layer
-
-
 class ActivationLogger(keras.callbacks.Callback):
     """The book's callback: what every layer gives for a sample, in a file for each epoch.
 
@@ -294,8 +279,6 @@ if section.lesson("7.2.1", "activation_logger"):
 
 
 # %% 7.2.1 Callbacks: going on after a crash
-
-
 def build_dropout_stack():
     """The stack of section 7.1.1 with Dropout: (batch, 64) to (batch, 10), 3,466 parameters."""
     vector_input = keras.Input((64,), name="vector")
@@ -339,16 +322,12 @@ if section.lesson("7.2.1", "backup_and_restore"):
 
 
 # %% 7.2.2 TensorBoard: the text classifier (listings 7.7 to 7.9)
-
-
-def build_text_classifier(
-    max_features=2000, max_len=500, hidden=(), bias=0.0, last_activation="sigmoid"
-):
+def build_text_classifier(max_features=2000, max_len=500, bias=0.0, hidden=(), last="sigmoid"):
     """Listing 7.7: whether a review is good; 291,937 parameters.
 
     review: (batch, max_len) int32. sentiment: (batch, 1), probability. The other arguments are for
-    the faults of the clinic: the activations of Dense layers before the last one, the bias that the
-    convolutions start with, and with `last_activation` None the listing as printed.
+    the clinic: the bias that the convolutions start with, the activations of Dense layers behind
+    them, and that of the last one; None: the listing as printed.
     """
     # Book: input_length=max_len, of which Keras 3 warns, and which leaves the model unbuilt (B2).
     review = keras.Input((max_len,), dtype="int32", name="review")
@@ -361,18 +340,17 @@ def build_text_classifier(
     for n, activation in enumerate(hidden, start=1):
         x = layers.Dense(32, activation, kernel_initializer="he_normal", name=f"hidden_{n}")(x)
     # Book: Dense(1), without the sigmoid that makes it a probability (A1).
-    sentiment = layers.Dense(1, activation=last_activation, name="sentiment")(x)
+    sentiment = layers.Dense(1, activation=last, name="sentiment")(x)
     return keras.Model(review, sentiment, name="text_classifier")
 
 
 # %% 7.2.2 TensorBoard: all that it logs (listings 7.7 to 7.9)
-
 if section.lesson("7.2.2", "text_classifier"):
     # Book: 2,000 words, of which a review of IMDB has up to 500 (--imdb).
-    reviews = data.reviews(
-        section.seed, train=1000, length=200, opinion_words=125, topic_words=125, filler=249
+    reviews = section.load(
+        data.reviews, train=1000, length=200, opinion_words=125, topic_words=125, filler=249
     )
-    model = build_text_classifier(max_features=1000, max_len=200)
+    model = build_text_classifier(len(reviews.words), *reviews.shape)
     model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy"])
     embed = model.get_layer("embed")
     untrained = embed.get_weights()[0]  # (words, 128)
@@ -402,97 +380,103 @@ if section.lesson("7.2.2", "text_classifier"):
     board.write_hparams(log_dir, {"run": "reviews", "learning_rate": 0.001})
 
     section.claim(
-        "Five epochs tell good reviews from bad",
-        history["val_accuracy"][-1],
-        "accuracy",
-        at_least=0.75,
-        compared_with={"chance": 0.5, "best possible": reviews.best_possible},
-    )
+        "Five epochs tell good reviews from bad", history["val_accuracy"][-1], "accuracy",
+        at_least=0.75, compared_with={"chance": 0.5, "best possible": reviews.best_possible},
+    )  # fmt: skip
     kinds = np.array(reviews.kinds)
     opinions, topics = np.isin(kinds, data.OPINIONS), np.isin(kinds, data.TOPICS)
     same_side = metrics.same_kind_neighbours(trained[opinions], kinds[opinions])
     section.claim(
-        "Topics stay mixed, the nearest word is on the same for",
-        metrics.same_kind_neighbours(trained[topics], kinds[topics]),
-        "of words",
-        at_most=0.6,
-        compared_with={"chance": 0.25, "opinions": same_side},
-    )
+        "Opinion words whose neighbour is on their side", same_side, "of words", at_least=0.75,
+        compared_with={"chance": 0.5},
+    )  # fmt: skip
+    section.claim(
+        "Topic words whose neighbour shares the topic",
+        metrics.same_kind_neighbours(trained[topics], kinds[topics]), "of words", at_most=0.6,
+        compared_with={"chance": 0.25},
+    )  # fmt: skip
     section.diagram(model)
     section.picture(figure, reviews)
     section.say(board.invitation(log_dir.parent))
     section.remember()
 
 
-# %% 7.2.2 TensorBoard: the clinic
+# %% 7.2.2 TensorBoard: the training of the next two lessons
+def train_short(name, learning_rate=0.005, different_reviews=400, **changes):
+    """Train the classifier on few and short reviews; its reviews, and the directory of its logs.
 
-# What is wrong with each run; the reviews, the first weights and the batches are the same.
+    The reviews, the first weights and the batches are the same, whatever the `changes`.
+    """
+    sizes = {"opinion_words": 16, "topic_words": 16, "filler": 31}
+    reviews = data.reviews(section.seed, train=400, test=200, length=60, **sizes)
+    seen = np.arange(400) % different_reviews
+    keras.utils.set_random_seed(section.seed)
+    model = build_text_classifier(max_features=128, max_len=60, **changes)
+    # By its name, the metric would be made in the first step, which is then traced twice.
+    accuracy, optimizer = keras.metrics.BinaryAccuracy("accuracy"), keras.optimizers.RMSprop
+    model.compile(optimizer(learning_rate), "binary_crossentropy", metrics=[accuracy])
+    log_dir = section.log_dir(name)
+    probe = (reviews.test[:64], reviews.test_targets[:64])
+    model.fit(
+        reviews.train[seen], reviews.train_targets[seen], epochs=3, batch_size=16, verbose=0,
+        validation_data=(reviews.test, reviews.test_targets),
+        callbacks=[board.TensorBoard(log_dir, probe=probe), section.progress(name)],
+    )  # fmt: skip
+    board.write_hparams(log_dir, {"run": name, "learning_rate": learning_rate})
+    return reviews, log_dir
+
+
 FAULTS = {
     "healthy": {},
     "rate_too_high": {"learning_rate": 1.0},  # a thousand times the default of RMSprop
-    "no_sigmoid": {"last_activation": None},  # the listing as printed (A1)
+    "no_sigmoid": {"last": None},  # the listing as printed (A1)
     "dead_relus": {"bias": -1.0},  # no activation before it comes near 1
     "vanishing": {"hidden": ["sigmoid"] * 4},
     "overfitting": {"different_reviews": 8},  # the same eight again and again
 }
 
-
+# %% 7.2.2 TensorBoard: the clinic
 if section.lesson("7.2.2", "the_clinic"):
-    # Few and short, or six trainings would take long.
-    reviews = data.reviews(
-        section.seed, train=400, test=200, length=60, opinion_words=16, topic_words=16, filler=31
-    )
     symptoms = {}
-    for name, fault in FAULTS.items():
-        keras.utils.set_random_seed(section.seed)
-        changes = {"learning_rate": 0.005, "different_reviews": 400} | fault
-        rate = changes.pop("learning_rate")
-        seen = np.arange(400) % changes.pop("different_reviews")
-        model = build_text_classifier(max_features=128, max_len=60, **changes)
-        # By its name, the metric would be made in the first step, which is then traced twice.
-        accuracy = keras.metrics.BinaryAccuracy("accuracy")
-        model.compile(keras.optimizers.RMSprop(rate), "binary_crossentropy", metrics=[accuracy])
-        log_dir = section.log_dir(name)
-        probe = (reviews.test[:64], reviews.test_targets[:64])
-        model.fit(
-            reviews.train[seen], reviews.train_targets[seen], epochs=3, batch_size=16, verbose=0,
-            validation_data=(reviews.test, reviews.test_targets),
-            callbacks=[board.TensorBoard(log_dir, probe=probe), section.progress(name)],
-        )  # fmt: skip
-        board.write_hparams(log_dir, {"run": name, "learning_rate": rate})
-        symptoms[name] = clinic.examine(log_dir)
+    for fault, changes in FAULTS.items():
+        reviews, log_dir = train_short(fault, **changes)
+        symptoms[fault] = clinic.examine(log_dir)
     for fault, symptom in clinic.SYMPTOMS.items():
         section.say(f"{fault}: {symptom.sentence}")
-
     mistaken = {run for run, _ in clinic.misplaced(symptoms)}
+    right, guess = len(FAULTS) - len(mistaken), {"guessing": 1}
     section.claim(
-        "Runs with their own symptom alone",
-        len(FAULTS) - len(mistaken),
-        "of 6",
-        at_least=5,
-        compared_with={"guessing": 1},
+        "Runs with their own symptom alone", right, "of 6", at_least=5, compared_with=guess
     )
     section.picture(plots.clinic(symptoms), reviews)
     section.remember()
 
 
-# %% Besides the lessons: the real reviews (--imdb), and TensorBoard on all logs (--board)
+# %% 7.2.2 TensorBoard: the cure
+TREATMENTS = {
+    "rate_too_high": {"learning_rate": 0.01},
+    "no_sigmoid": {"last": "sigmoid"},
+    "dead_relus": {"bias": 0.1},  # to begin with, many units fire
+    "vanishing": {"hidden": ["relu"] * 4},
+    "overfitting": {"different_reviews": 200},
+}
 
-if section.options.get("imdb"):
-    reviews = imdb.reviews(test=5000)
-    model = build_text_classifier()
-    model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy"])
-    log_dir = section.log_dir("imdb")
-    probe = (reviews.test[:64], reviews.test_targets[:64])
-    history = model.fit(
-        reviews.train, reviews.train_targets, epochs=5, batch_size=128, verbose=0,
-        validation_data=(reviews.test, reviews.test_targets),
-        callbacks=[board.TensorBoard(log_dir, probe=probe), section.progress("IMDB")],
-    ).history  # fmt: skip
-    trained = model.get_layer("embed").get_weights()[0]
-    board.write_embedding(log_dir, "embed", trained, {"word": reviews.words, "kind": reviews.kinds})
-    section.say(f"accuracy on {len(reviews.test):,} new reviews: {history['val_accuracy'][-1]:.3f}")
-    section.say(board.invitation(log_dir.parent))
+if section.lesson("7.2.2", "the_cure"):
+    symptoms = {}
+    for fault, treatment in TREATMENTS.items():
+        reviews, log_dir = train_short(f"{fault}-treated", **FAULTS[fault] | treatment)
+        symptoms[f"{fault}, treated"] = clinic.examine(log_dir)
+    still_ill = {run for run, _ in clinic.misplaced(symptoms)}
+    cured, untreated = len(TREATMENTS) - len(still_ill), {"untreated": 0}
+    section.claim(
+        "Runs that a treatment leaves without any symptom", cured, "of 5", at_least=4,
+        compared_with=untreated,
+    )  # fmt: skip
+    section.picture(plots.clinic(symptoms), reviews)
+    section.remember()
+
+
+# %% Besides the lessons: TensorBoard on all logs (--board)
 
 if section.options.get("board"):
     board.serve(section.output / "my_log_dir")

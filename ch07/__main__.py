@@ -22,7 +22,7 @@ from ch07.lab.program import Parser, missed, writable
 SCRIPTS = sorted(path.stem for path in startup.ROOT.glob("ch07[0-9][0-9]_*.py"))
 
 
-def plan(wanted: Sequence[str]) -> dict[str, list[str]]:
+def plan(wanted: Sequence[str], data: str) -> dict[str, list[str]]:
     """The scripts to run, each with those of the sections or lessons `wanted` that it has.
 
     Raises:
@@ -30,7 +30,7 @@ def plan(wanted: Sequence[str]) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for name in SCRIPTS:
-        script = lessons.read(name)
+        script = lessons.on(lessons.read(name), data)
         found[name] = [text for text in wanted if lessons.matching(script, text)]
     for text in wanted:
         if not any(text in of for of in found.values()):
@@ -89,17 +89,18 @@ def main() -> None:
     )
     given = parser.parse_args()
     try:
-        scripts = plan(given.sections)
+        scripts = plan(given.sections, given.data)
         folder = writable(given.output / "my_figures")
     except startup.UsageError as error:
         sys.exit(startup.refusal(error))
     options = ["--seed", str(given.seed), "--output", str(given.output)]
-    options += ["--language", language.current()]
+    options += ["--data", given.data, "--language", language.current()]
     options += ["--jobs", str(given.jobs)] if given.jobs else []
     options += [f"--{name}" for name in ("show", "predict") if getattr(given, name)]
     runs: dict[str, tuple[int, dict]] = {}
     for name, wanted in scripts.items():
-        record = folder / name / "claims.json"
+        kind = "" if given.data == "synthetic" else f"_{given.data}"
+        record = folder / f"{name}{kind}" / "claims.json"
         runs[name] = run(lessons.source(name), [*wanted, *options], record)
         if runs[name][0] == 130:
             break

@@ -1,4 +1,8 @@
-"""Many small networks trained as one: what a search tries, all of it at once."""
+"""Many small networks trained as one: what a search tries, all of it at once.
+
+So a search has a table to look into, as a tabular benchmark has (Klein and Hutter, 2019,
+https://arxiv.org/abs/1905.04970).
+"""
 
 from __future__ import annotations
 

@@ -102,7 +102,8 @@ def find_duplicates(siamese: keras.Model, sentences: Task) -> dict[str, Any]:
 
     By name: "scores" of all pairs and whether each is a "duplicate", (pairs,); the "threshold", the
     best for the list to practise on, from which on a pair counts as found; the "precision" of what
-    is found, its "recall", and the "share" of duplicates among all pairs.
+    is found, its "recall", and the "share" of duplicates among all pairs. Where the queries are of
+    known kinds, also the mean score of each two kinds: "alike", (kinds, kinds).
     """
     practice, duplicate = sentences.practice, sentences.queries.duplicate
     scores = score_all_pairs(siamese, practice.sentences)
@@ -110,7 +111,15 @@ def find_duplicates(siamese: keras.Model, sentences: Task) -> dict[str, Any]:
     scores = score_all_pairs(siamese, sentences.queries.sentences)
     precision, recall = metrics.precision_and_recall(scores >= threshold, duplicate)
     found = {"scores": scores, "duplicate": duplicate, "threshold": threshold}
-    return found | {"precision": precision, "recall": recall, "share": float(duplicate.mean())}
+    found |= {"precision": precision, "recall": recall, "share": float(duplicate.mean())}
+    if (kinds := sentences.queries.kinds) is not None:
+        pairs = [kinds[of] for of in np.triu_indices(len(kinds), k=1)]
+        count, total = np.zeros((2, kinds.max() + 1, kinds.max() + 1))
+        for one, other in (pairs, pairs[::-1]):
+            np.add.at(count, (one, other), 1)
+            np.add.at(total, (one, other), scores)
+        found["alike"] = total / count
+    return found
 
 
 # 7.3 What a model costs, what it does to a signal, how models err, what a search promises

@@ -76,7 +76,12 @@ def best_threshold(scores: np.ndarray, true: np.ndarray) -> float:
 
 
 def same_kind_neighbours(vectors: np.ndarray, kinds: np.ndarray) -> float:
-    """The share of words, (words, dimensions), whose nearest by cosine is of the same kind."""
+    """The share of words, (words, dimensions), whose nearest by cosine is of the same kind.
+
+    NaN, if there are no words.
+    """
+    if not len(kinds):
+        return float("nan")
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     likeness = unit @ unit.T
     np.fill_diagonal(likeness, -np.inf)  # a word is not its own neighbour

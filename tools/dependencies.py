@@ -21,6 +21,7 @@ from ch07.lab.startup import ROOT
 
 PACKAGES = ("tensorflow", "keras", "numpy", "optuna")
 LEFT_OUT = ("ch07.plots", "ch07.draw", "ch07.lab")
+REAL = ("digits", "ratings", "real")  # the modules of real data
 SETTINGS = ("ch07.lab.startup", "settle")  # threads, determinism, float32
 SHOWN = {f"section.{name}" for name in ("picture", "diagram", "say", "remember")}
 OURS = re.compile(r"(ch07|exercises)(\.\w+)*|ch07\d\d_\w+")
@@ -133,19 +134,26 @@ class Sources:
         return found
 
 
-def keys(script: str) -> dict[str, str]:
-    """The key of each lesson of a script by name: of its code, a dash, of the packages."""
+def keys(script: str, data: str = "synthetic") -> dict[str, str]:
+    """The key of each lesson of a script by name: of its code, a dash, of the packages.
+
+    On real data, of the lessons that have such, and of the code of all of these data too.
+    """
     sources = Sources()
+    real = [path_of(f"ch07.data.{name}") for name in REAL] if data == "real" else ()
     name = f"exercises.{script}" if script.endswith("_exercises") else script
     settings = sources.module(SETTINGS[0])
     common = {text_of(settings, node) for node in settings.own[SETTINGS[1]]}
+    common |= {path.read_text(encoding="utf-8") for path in real}
     packages = digest([f"{name} {metadata.version(name)}" for name in PACKAGES], 6)
     found = {}
     for node in sources.module(name).tree.body:
         if call := lessons.lesson_of(node):
             texts = sources.texts(name, node) | common
             found[ast.literal_eval(call.args[1])] = f"{digest(texts, 10)}-{packages}"
-    return found
+    if data == "synthetic":
+        return found
+    return {one.name: found[one.name] for one in lessons.on(lessons.read(script), data).lessons}
 
 
 def digest(texts, length: int) -> str:

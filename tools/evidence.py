@@ -8,7 +8,8 @@ on.
 
 It writes, of what runs with today's code and packages have given,
 
-- ch07/lab/evidence.csv, a claim a line, which runs and documents read,
+- ch07/lab/evidence.csv, a claim a line, which runs and documents read; with `--data real` real.csv,
+  of as many splits, with what is to be said of the claim,
 - ch07/lab/seconds.csv, a lesson a line, in seconds and in times of `import keras`,
 
 and appends to docs/evidence-rounds.csv a line for each run, whatever came of it. Whole records stay
@@ -33,8 +34,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ch07.lab import claims
-from ch07.lab.claims import EVIDENCE, SECONDS, Claim, number
+from ch07.lab import claims, lessons
+from ch07.lab.claims import EVIDENCE, REAL, SECONDS, Claim, number
 from ch07.lab.files import write_aside
 from ch07.lab.program import count
 from ch07.lab.startup import ROOT
@@ -51,10 +52,15 @@ PROFILES = {  # a seed has the profile that it names modulo three
 }
 SHOWN = ("low", "median", "high", "at_least", "at_most")
 FIRST = 1000
+VERDICTS = ("does not hold", "holds in part", "holds")  # on real data
 
 CLAIM_COLUMNS = (
     *("script", "section", "lesson", "claim", "unit", "at_least", "at_most"),
     *("runs", "held", "low", "median", "high", "compared_with"),
+)
+REAL_COLUMNS = (
+    *("script", "section", "lesson", "key", "claim", "unit", "runs", "held", "value"),
+    *("low", "median", "high", "expected", "verdict", "compared_with"),
 )
 SECONDS_COLUMNS = ("script", "lesson", "key", "runs", "seconds", "imports")
 ROUND_COLUMNS = (
@@ -87,6 +93,7 @@ class Run:
     script: str
     seed: int
     lessons: list[str]
+    data: str = "synthetic"
     keys: dict[str, str] = field(default_factory=dict)  # of the lessons, when it began
     record: dict = field(default_factory=dict)  # what its claims.json says
     error: str = ""  # why there is no record
@@ -120,10 +127,11 @@ class Runner:
 
     def run(self, run: Run) -> Run:
         """Run it. What it gives is no record if it is stopped, or if the sources change."""
-        keys = dependencies.keys(run.script)
+        keys = dependencies.keys(run.script, run.data)
         run.keys = {name: keys[name] for name in run.lessons}
         with tempfile.TemporaryDirectory() as output:
             arguments = [*run.lessons, "--seed", str(run.seed), "--output", output, "--jobs", "1"]
+            arguments += ["--data", run.data] * (run.data != "synthetic")
             with subprocess.Popen(
                 [sys.executable, *program(run.script), *arguments],
                 stdout=subprocess.DEVNULL,
@@ -138,13 +146,13 @@ class Runner:
                     self.stop()
                 _, errors = process.communicate()
                 self.processes.discard(process)
-            record = Path(output, "my_figures", run.script, "claims.json")
+            record = Path(output, "my_figures", program_name(run), "claims.json")
             if process.returncode in (0, 1) and not errors and record.exists():
                 run.record = json.loads(record.read_text(encoding="utf-8"))
             else:  # 1 is a claim that does not hold, which leaves stderr empty, or a traceback
                 last = (errors.strip() or "no record").splitlines()[-1]
                 run.error = f"ended with {process.returncode}: {last}"
-        now = dependencies.keys(run.script)
+        now = dependencies.keys(run.script, run.data)
         if run.keys != {name: now.get(name) for name in run.lessons}:
             run.record, run.error = {}, "the sources changed during the run"
         return run
@@ -157,10 +165,15 @@ class Runner:
                 process.terminate()
 
 
-def kept_runs(script: str, keys: dict[str, str]) -> dict[str, list[dict]]:
-    """For each lesson of a script, the whole records that belong to its present key."""
+def program_name(run: Run) -> str:
+    """What a run's figures and records are filed under: its script, with the data if real."""
+    return run.script if run.data == "synthetic" else f"{run.script}_{run.data}"
+
+
+def kept_runs(filed: str, keys: dict[str, str]) -> dict[str, list[dict]]:
+    """For each lesson of what is filed under a name, the records that belong to its present key."""
     found: dict[str, list[dict]] = {name: [] for name in keys}
-    for path in sorted((KEPT / script).glob("*.json")):
+    for path in sorted((KEPT / filed).glob("*.json")):
         with contextlib.suppress(ValueError, KeyError):  # not ours
             known = json.loads(path.read_text(encoding="utf-8"))
             for name, key in known["keys"].items():
@@ -169,21 +182,21 @@ def kept_runs(script: str, keys: dict[str, str]) -> dict[str, list[dict]]:
     return found
 
 
-def plan(script: str, wanted: int) -> list[Run]:
+def plan(script: str, wanted: int, data: str = "synthetic") -> list[Run]:
     """The runs of a script that it takes for each lesson to have `wanted`, on fresh seeds."""
-    keys = dependencies.keys(script)
+    keys, filed = dependencies.keys(script, data), program_name(Run(script, 0, [], data))
     # With their present keys, in records or in the committed table.
-    known = {name: len(records) for name, records in kept_runs(script, keys).items()}
-    for row in rows_of(SECONDS):
+    known = {name: len(records) for name, records in kept_runs(filed, keys).items()}
+    for row in rows_of(SECONDS if data == "synthetic" else REAL):
         if row["script"] == script and keys.get(row["lesson"]) == row["key"]:
             known[row["lesson"]] = max(known[row["lesson"]], int(row["runs"]))
-    rounds = [row for row in rows_of(ROUNDS) if row["script"] == script]
+    rounds = [row for row in rows_of(ROUNDS) if row["script"] == filed]
     used = {(name, int(row["seed"])) for row in rounds for name in row["lessons"].split()}
     runs, seed = [], FIRST
     while any(count < wanted for count in known.values()):
         chosen = [name for name in keys if known[name] < wanted and (name, seed) not in used]
         if chosen:
-            runs.append(Run(script, seed, chosen))
+            runs.append(Run(script, seed, chosen, data))
         for name in chosen:
             known[name] += 1
         seed += 1
@@ -193,7 +206,7 @@ def plan(script: str, wanted: int) -> list[Run]:
 def keep(run: Run, round_number: int) -> None:
     """Keep what came of a run: its record, and a line for good."""
     if run.record:
-        path = KEPT / run.script / f"round-{round_number}-seed-{run.seed}.json"
+        path = KEPT / program_name(run) / f"round-{round_number}-seed-{run.seed}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, json.dumps({"keys": run.keys, "record": run.record}).encode())
     line = {
@@ -201,7 +214,7 @@ def keep(run: Run, round_number: int) -> None:
         "round": round_number,
         "profile": profile_of(run.seed),
         "seed": run.seed,
-        "script": run.script,
+        "script": program_name(run),
         "lessons": " ".join(run.lessons),
         "claims": len(run.claims),
         "held": sum(claim.holds for claim in run.claims),
@@ -241,6 +254,54 @@ def claim_rows(script: str, lesson: str, records: Sequence[dict]) -> list[dict]:
             "median": digits(statistics.median(values)),
         }
         found.append(row)
+    return found
+
+
+def real_rows(script: str, lesson: lessons.Lesson, key: str, records: list[dict]) -> list[dict]:
+    """The claims of a lesson on real data over its splits, as lines of real.csv.
+
+    The effect is how far the number lies on the right side of what it is compared with. A claim
+    holds with the right sign on 9 of 10 splits and, in the median, at least the effect that was
+    expected; in part with one of the two.
+    """
+    words = {of.get("en", name): of for name, of in lesson.real["claims"].items()}
+    found = []
+    for row in claim_rows(script, lesson.name, records):
+        of_claim = [
+            Claim.from_record(one)
+            for record in records
+            for one in record["claims"]
+            if (one["lesson"], one["claim"]) == (lesson.name, row["claim"])
+        ]
+        effects = [
+            one.value - one.at_least if one.at_most is None else one.at_most - one.value
+            for one in of_claim
+        ]
+        median, expected = statistics.median(effects), words[row["claim"]]["expected"]
+        right = sum(effect > 0 for effect in effects)
+        kept = (right >= 0.9 * len(effects)) + (median >= expected)
+        row |= {"key": key, "held": right, "value": row["median"], "expected": digits(expected)}
+        row |= {"low": digits(min(effects)), "high": digits(max(effects))}
+        row |= {"median": digits(median), "verdict": VERDICTS[kept]}
+        found.append({name: row[name] for name in REAL_COLUMNS})
+    return found
+
+
+def write_real(scripts: Sequence[str]) -> list[dict]:
+    """Bring the lines of `scripts` in real.csv up to date; gives all of them."""
+    old, found = rows_of(REAL), []
+    for script in SCRIPTS:
+        keys = dependencies.keys(script, "real")
+        kept = kept_runs(f"{script}_real", keys)
+        for lesson in lessons.on(lessons.read(script), "real").lessons:
+            rows, runs = [row for row in old if row["lesson"] == lesson.name], kept[lesson.name]
+            known = max(
+                (int(row["runs"]) for row in rows if row["key"] == keys[lesson.name]), default=1
+            )
+            if script in scripts and len(runs) >= known:
+                rows = real_rows(script, lesson, keys[lesson.name], runs)
+            found += rows
+    write_aside(REAL, csv_text(REAL_COLUMNS, found))
     return found
 
 
@@ -320,15 +381,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=count, default=12, help="runs of each lesson (%(default)s)")
     workers = "programs at once (%(default)s); with more than one the seconds are of a busy machine"
     parser.add_argument("--workers", type=int, default=1, choices=range(1, 5), help=workers)
+    data = "real: the scripts on real data, on as many splits (%(default)s)"
+    parser.add_argument("--data", choices=("synthetic", "real"), default="synthetic", help=data)
     options = parser.parse_args(arguments)
+    real = options.data == "real"
+    every = SCRIPTS if real else every
     programs = options.programs or every
     if unknown := [program for program in programs if program not in every]:
         parser.error(f"there is no '{unknown[0]}'; choose from {', '.join(every)}.")
-    runs = [run for program in programs for run in plan(program, options.seeds)]
+    runs = [run for program in programs for run in plan(program, options.seeds, options.data)]
     runs.sort(key=lambda run: (run.seed, run.script))  # interrupted, it has some of everything
     round_number = 1 + max((int(row["round"]) for row in rows_of(ROUNDS)), default=0)
     done = gather(runs, options.workers, round_number)
-    for row in write(programs):
+    for row in write_real(programs) if real else ():
+        print(f"{row['lesson']}: {row['claim']}: {row['verdict']}, {row['held']} of {row['runs']}")
+    for row in () if real else write(programs):
         if row["script"] in programs and room(row) < 0.5:
             print(f"{row['lesson']}: {row['claim']}: held in {row['held']} of {row['runs']} runs,")
             print(f"    {', '.join(f'{key} {row[key]}' for key in SHOWN)}, room {room(row):.2f}")

@@ -151,7 +151,8 @@ def patterns(seed, train=1500, test=1000):
     samples, size, channels, classes = train + test, 12, 8, 8
     window = (3, 3, channels)
     shape = rng.standard_normal((1, *window))
-    strengths = rng.standard_normal((classes, 1, 1, channels))
+    # Orthogonal, or with some seeds two classes would be nearly the same.
+    strengths = np.linalg.qr(rng.standard_normal((classes, channels)))[0][:, None, None]
     drawn = {"apart": shape * strengths, "tangled": rng.standard_normal((classes, *window))}
     label = rng.integers(classes, size=samples)
     background = 0.5 * rng.standard_normal((samples, size, size, channels))

@@ -18,8 +18,8 @@ class Task:
     """Something to learn: samples to train on, to test with, and maybe to choose between models on.
 
     best_possible: the score on the test samples of the best reader there can be, or by what is
-    read; None where it is about 1. vocabulary_size: of texts; of each of several. What else there
-    is, only some data sets have.
+    read; None where it is about 1, UNKNOWN of real data. vocabulary_size: of texts; of each of
+    several. What else there is, only some data sets have.
     """
 
     train: Arrays
@@ -36,6 +36,29 @@ class Task:
     queries: Any = None  # `Queries` to search for duplicates, about meanings of the tests
     words: Any = None  # what each number in `reviews` stands for, in ASCII
     kinds: Any = None  # of each of these words: "positive", "negative", "padding", ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a sample; where there are several inputs, of the first."""
+        several = isinstance(self.train, dict)
+        return (next(iter(self.train.values())) if several else self.train).shape[1:]
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are to choose from."""
+        return self.train_targets.shape[-1]
+
+
+class Unknown(float):
+    """A best possible score that nobody knows: NaN, whatever it is asked for by name."""
+
+    __iter__ = None  # what can be asked for by number would else count as endless
+
+    def __getitem__(self, name: str) -> Unknown:
+        return self
+
+
+UNKNOWN = Unknown("nan")
 
 
 def draws(seed: int, **sizes: int) -> np.random.Generator:

@@ -145,6 +145,7 @@ class Queries(NamedTuple):
 
     sentences: np.ndarray  # (queries, 6, 128) float32, one-hot words
     duplicate: np.ndarray  # (pairs,) booleans, in the order of np.triu_indices
+    kinds: np.ndarray | None = None  # (queries,) what each shows, of real data: the digit
 
 
 def _write(rng, concepts, synonyms):

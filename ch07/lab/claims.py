@@ -20,6 +20,7 @@ from ch07.lab.language import tr
 
 DIGITS = 3  # of a number in a line
 EVIDENCE = Path(__file__).resolve().parent / "evidence.csv"  # written by tools/evidence.py
+REAL = EVIDENCE.with_name("real.csv")  # likewise, for real data
 SECONDS = EVIDENCE.with_name("seconds.csv")  # likewise
 
 
@@ -43,6 +44,7 @@ class Claim:
     at_most: float | None = None
     compared_with: Mapping[str, float] = field(default_factory=dict)
     timed: bool = False  # a time, so the same seed does not give the same number again
+    data: str = "synthetic"  # or "real", or "imdb": what it was measured on
 
     def __post_init__(self):
         if self.at_least is None and self.at_most is None:
@@ -73,6 +75,7 @@ class Claim:
             "compared_with": {name: json_number(v) for name, v in self.compared_with.items()},
             "bound": {"at_least": self.at_least, "at_most": self.at_most},
             "timed": self.timed,
+            "data": self.data,
             "holds": self.holds,
         }
 
@@ -82,6 +85,7 @@ class Claim:
         same = {key: record[key] for key in ("section", "lesson", "unit", "timed")}
         others = {name: float(of) for name, of in record["compared_with"].items()}
         named = {"sentence": record["claim"], "value": float(record["value"])}
+        named["data"] = record.get("data", "synthetic")  # which older records do not say
         return cls(**same, **named, **record["bound"], compared_with=others)
 
 
@@ -94,9 +98,22 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def evidence() -> dict[tuple[str, str], dict[str, str]]:
-    """The line of evidence.csv of each claim, by lesson and sentence."""
-    return {(row["lesson"], row["claim"]): row for row in rows(EVIDENCE)}
+def evidence(claim: Claim) -> dict[str, str] | None:
+    """What the recorded runs gave for a claim on the same data; None where there are none."""
+    table = {"synthetic": EVIDENCE, "real": REAL}.get(claim.data)
+    known = {(row["lesson"], row["claim"]): row for row in (rows(table) if table else ())}
+    return known.get((claim.lesson, claim.sentence))
+
+
+def on_splits(claim: Claim) -> str:
+    """How a claim on real data fared on the recorded splits, in one line; empty without any."""
+    if claim.data != "real" or not (known := evidence(claim)):
+        return ""
+    median, expected = (number(float(known[key])) for key in ("median", "expected"))
+    return tr(
+        f"{tr(known['verdict'])}: on {known['held']} of {known['runs']} recorded splits the right "
+        f"way, median of the effect {median}, expected {expected}"
+    )
 
 
 def evidence_seconds() -> dict[str, float]:

@@ -62,7 +62,7 @@ def wrapped(text: str, width: int, indent: str = "  ", first: str | None = None)
     A Chinese character takes two columns, and a line may end behind any of them.
     """
     lines = Text(text).wrap(Console(width=width), width - len(indent))
-    text = "\n".join(indent + line.plain for line in lines)
+    text = "\n".join(indent + line.plain.rstrip() for line in lines)
     return text if first is None else first + text.removeprefix(indent)
 
 

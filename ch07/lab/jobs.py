@@ -89,7 +89,7 @@ def start(program: Program, share: Sequence[lessons.Lesson], colour: bool) -> su
     """Start the script again for a share of its lessons."""
     own = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv[1:])]
     options = ["--seed", str(program.given.seed), "--output", str(program.given.output)]
-    options += ["--language", current(), "--jobs", "1"]
+    options += ["--data", program.given.data, "--language", current(), "--jobs", "1"]
     environment = os.environ | {WORKER: "1", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "agg"}
     if colour:
         environment["FORCE_COLOR"] = "1"

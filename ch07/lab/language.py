@@ -48,6 +48,9 @@ def catalogue():
         for table in (words, *(of for of in words.values() if isinstance(of, dict))):
             for name in FLAT:
                 found.update(table[name] if isinstance(table.get(name), dict) else {})
+            # The claims of a lesson on real data that have a sentence of their own.
+            real = table["real"]["claims"].values() if isinstance(table.get("real"), dict) else ()
+            found.update({claim["en"]: claim["zh"] for claim in real if "en" in claim})
         # "accuracy" = "... {}": the Chinese of a number and its unit.
         found.update({f"{{}} {unit}": of for unit, of in words.get("units", {}).items()})
     patterns = [

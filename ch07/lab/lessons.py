@@ -12,6 +12,11 @@ in words/<script>.toml, English beside Chinese:
     remember = { en = "...", zh = "..." }
     why = { en = "...", zh = "..." }        the explanation of the answer to an exercise
     of = "..."                              the name of the lesson that it is an exercise to
+    [siamese_lstm.real]                     where there are real data: which (data = { en, zh }),
+    [siamese_lstm.real.labels.en]           what pictures say instead of what, and the claims that
+    [siamese_lstm.real.claims]              are made: the name of the number that each is compared
+                                            with (against = "chance"), or that number (than = 0),
+                                            the effect that was expected, a sentence of its own
     [siamese_lstm.claims]                   the sentences of its claims, English = Chinese
     [units]                                 likewise units; in Chinese {} is the place of the number
     [compared_with]                         likewise what numbers are compared with
@@ -20,11 +25,13 @@ in words/<script>.toml, English beside Chinese:
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ch07.lab.startup import ROOT
 
@@ -47,6 +54,8 @@ class Lesson:
     why: Words = field(default_factory=dict)
     claims: Words = field(default_factory=dict)
     of: str = ""
+    real: Mapping[str, Any] = field(default_factory=dict)
+    imdb: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,12 @@ def read(name: str) -> Script:
             found.append(Lesson(number, lesson, node.lineno, node.end_lineno, **words[lesson]))
     tables = words.get("units", {}), words.get("compared_with", {})
     return Script(path, words["number"], words["title"], tuple(found), *tables)
+
+
+def on(script: Script, data: str) -> Script:
+    """`script` with those of its lessons that have such data: "synthetic", "real" or "imdb"."""
+    having = (one for one in script.lessons if data == "synthetic" or getattr(one, data))
+    return dataclasses.replace(script, lessons=tuple(having))
 
 
 def matching(script: Script, text: str) -> list[str]:

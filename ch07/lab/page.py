@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ch07.lab import language, lessons
-from ch07.lab.claims import Claim, evidence, number
+from ch07.lab.claims import Claim, evidence, number, on_splits
 from ch07.lab.console import came_out, described
 from ch07.lab.files import write_aside
 from ch07.lab.language import tr
@@ -78,7 +78,8 @@ def section(program: Program, lesson: lessons.Lesson) -> str:
     parts += [claim_row(claim) for claim in claims]
     if lesson.name in program.guesses:
         parts.append(f"<p>{text(program.guesses[lesson.name])}</p>")
-    parts.append(f'<p class="remember">{text(language.of(lesson.remember))}</p>')
+    last = getattr(lesson, program.given.data, {}).get("data", lesson.remember)
+    parts.append(f'<p class="remember">{text(language.of(last))}</p>')
     for path in sorted(program.folder.glob(f"{lesson.name}_diagram_*.png")):
         title = tr("Diagram: ") + path.stem.partition("_diagram_")[2].replace("_", " ")
         parts.append(f"<details><summary>{text(title)}</summary>{image(path, title)}</details>")
@@ -100,7 +101,9 @@ def claim_row(claim: Claim) -> str:
     """A claim with its verdict, and what the recorded runs gave."""
     verdict, kind = ("ok", "") if claim.holds else ("NO", " no")
     row = f'<span class="verdict">{verdict}</span><span>{text(described(claim))}</span>'
-    if known := evidence().get((claim.lesson, claim.sentence)):
+    if splits := on_splits(claim):
+        row += f'<span></span><span class="dim">{text(splits)}</span>'
+    elif known := evidence(claim):
         low, high = (number(float(known[key])) for key in ("low", "high"))
         runs = tr(f"{known['runs']} recorded runs: {low} to {high}, held in {known['held']}")
         row += f'<span></span><span class="dim">{text(runs)}</span>'

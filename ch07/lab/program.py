@@ -53,6 +53,11 @@ OPTIONS = {
         help="seed of the data, the weights and the shuffling (default 0); the same seed gives the "
         "same numbers on the same machine",
     ),
+    "--data": dict(
+        choices=("synthetic", "real"),
+        default="synthetic",
+        help="real: run the lessons that have real data on them, handwriting and sentences",
+    ),
     "--output": dict(
         type=Path,
         metavar="DIR",
@@ -164,9 +169,10 @@ class Program:
         Raises:
             startup.UsageError: there is no such lesson.
         """
-        self.script = script
+        self.script = script = lessons.on(script, given.data)
         self.given = given
-        self.folder = given.output / "my_figures" / script.path.stem
+        kind = "" if given.data == "synthetic" else f"_{given.data}"
+        self.folder = given.output / "my_figures" / f"{script.path.stem}{kind}"
         self.claims: list[Claim] = []
         self.seconds: dict[str, float] = {}
         self.guesses: dict[str, str] = {}
@@ -175,9 +181,10 @@ class Program:
             self.chosen = lessons.choose(script, given.sections)
         except KeyError as error:
             numbers = ", ".join(dict.fromkeys(one.number for one in script.lessons))
+            also = "" if given.data == "synthetic" else f" --data {given.data}"
             raise startup.UsageError(
                 f"there is no section or lesson '{error.args[0]}' here: choose from {numbers}, "
-                f"{script.number}, or a name that --list shows."
+                f"{script.number}, or a name that --list{also} shows."
             ) from None
         if given.list:
             for lesson in script.lessons:
@@ -196,6 +203,7 @@ class Program:
             self.folder,
             script=self.script.path.name,
             seed=self.given.seed,
+            data=self.given.data,
             packages={name: metadata.version(name) for name in PACKAGES},
             took=startup.took,
         )
@@ -221,7 +229,9 @@ class Program:
         console.say(came_out(len(self.seconds), self.claims, sum(self.seconds.values())))
         for claim in self.claims:
             if not claim.holds:
-                console.say(missed(claim, f"{self.script.path.name} {claim.lesson}"), "bold red")
+                command = f"{self.script.path.name} {claim.lesson}"
+                command += "" if claim.data == "synthetic" else f" --data {claim.data}"
+                console.say(missed(claim, command), "bold red")
         if self.seconds:
             console.say(f"pictures and claims.json: {self.folder}")
             # On a line of its own and not wrapped, so that terminals make a link of it.
@@ -234,7 +244,7 @@ class Program:
 def missed(claim: Claim, command: str) -> str:
     """What to make of a `claim` that does not hold, in a few sentences."""
     before = ""
-    if known := evidence().get((claim.lesson, claim.sentence)):
+    if known := evidence(claim):
         values = " to ".join(number(float(known[key])) for key in ("low", "high"))
         runs = f"In {known['held']} of {known['runs']} recorded runs it held, with values from "
         before = tr(f"{runs}{values}. ")

@@ -13,18 +13,21 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 from matplotlib.figure import Figure
+from matplotlib.text import Text as Label
 from rich.text import Text
 
 from ch07 import draw
+from ch07.data import Task, real
+from ch07.data.tasks import Unknown
 from ch07.lab import language, lessons, program, startup
-from ch07.lab.claims import Claim, number
-from ch07.lab.console import Terminal, claim_text
+from ch07.lab.claims import Claim, number, on_splits
+from ch07.lab.console import Terminal, claim_text, wrapped
 from ch07.lab.files import new_folder
 from ch07.lab.language import tr
 from ch07.lab.progress import Progress
@@ -36,6 +39,7 @@ class Section:
 
     Attributes:
         seed: seeds the data; weights and shuffling are seeded before each lesson.
+        data: what lessons are trained on, "synthetic", "real" or "imdb"; a cell may change it.
         output: everything a run writes is below it, in `folder` the pictures and the record.
         console: where the run prints.
         claims: those of the lesson that ran last.
@@ -78,6 +82,7 @@ class Section:
             given = parser.parse_args(sys.argv[1:] if is_program else [])
             made = program.Program(self.script, given)
             self.seed, self.output, self.folder = given.seed, given.output, made.folder
+            self.data = given.data
             self.options = vars(given)
             if not given.sections and any(self.options[of.strip("-")] for of in commands or ()):
                 made.chosen = []
@@ -119,12 +124,34 @@ class Section:
             self.console.event(begins=name)
         self.console.print(Text(f"\n{number} {language.of(lesson.title)}", style="bold"))
         self.say(language.of(lesson.test))
+        if self.data != "synthetic":
+            self.say(language.of(self.real.get("data", {"en": self.data})))
         asks = self.program and self.program.given.predict and lesson.predict
         self.guess = self.ask(language.of(lesson.predict)) if asks else None
         # The same numbers alone and within a run, and each time that the cell is run.
         keras.backend.clear_session()
         keras.utils.set_random_seed(self.seed)
         return True
+
+    @property
+    def real(self) -> Mapping[str, Any]:
+        """The words of the lesson for the real data it is trained on."""
+        return getattr(self.current, self.data, {})
+
+    def load(self, make: Callable[..., Task], **sizes: int) -> Task:
+        """The data of the lesson: what `make`, of `ch07.data`, makes with `sizes`, or real ones.
+
+        Raises:
+            ValueError: there are no real data for this lesson.
+            startup.UsageError: they are not to be had.
+        """
+        self.go_on()
+        if self.data == "synthetic":
+            return make(self.seed, **sizes)
+        known = real.KINDS.get(self.data, {})
+        if self.current.name not in known:
+            raise ValueError(f"section.data is {self.data!r}, which only {[*known]} have.")
+        return known[self.current.name](self.seed)
 
     def claim(
         self,
@@ -139,10 +166,20 @@ class Section:
     ) -> None:
         """Claim that `value` keeps its bounds, and print whether it does (see `claims.Claim`).
 
-        `compared_with` are other numbers of the same kind by name: a baseline, chance.
+        `compared_with` are other numbers of the same kind by name: a baseline, chance. On real data
+        the value keeps its bound if it lies on the right side of what the words compare it with; a
+        claim that has no words for them is passed over.
         """
         self.go_on()
         bounds = {"at_least": at_least, "at_most": at_most}
+        others = {of: x for of, x in (compared_with or {}).items() if not isinstance(x, Unknown)}
+        if self.data != "synthetic":
+            words = self.real.get("claims", {}).get(sentence)
+            if words is None:
+                return
+            against = others[words["against"]] if "against" in words else words["than"]
+            bounds = {name: against for name, of in bounds.items() if of is not None}
+            sentence = words.get("en", sentence)
         claim = Claim(
             self.current.number,
             self.current.name,
@@ -150,11 +187,14 @@ class Section:
             float(value),
             unit,
             **{name: float(of) for name, of in bounds.items() if of is not None},
-            compared_with={name: float(of) for name, of in (compared_with or {}).items()},
+            compared_with={name: float(of) for name, of in others.items()},
             timed=timed,
+            data=self.data,
         )
         self.claims.append(claim)
         self.console.print(claim_text(claim, self.console.width))
+        if splits := on_splits(claim):
+            self.console.print(Text(wrapped(splits, self.console.width, " " * 6)))
 
     def remember(self) -> None:
         """Print the sentence to remember, with which a lesson ends."""
@@ -164,6 +204,8 @@ class Section:
             outcome = f"You guessed {guess}, measured was {number(claim.value)}: {claim.sentence}"
             self.program.guesses[claim.lesson] = tr(outcome)
             self.say(outcome)
+        if self.data != "synthetic":
+            return  # what to remember has the numbers of the synthetic data
         self.say(f"{tr('Remember: ')}{language.of(self.current.remember)}", "bold")
         if self.current.why:
             self.say(f"{tr('Why: ')}{language.of(self.current.why)}")
@@ -186,10 +228,18 @@ class Section:
         self.go_on()
         if task:
             path = self.folder / f"{self.current.name}_samples.png"
-            common.save(samples.samples(task), path, keep=not self.program)
+            common.save(self.relabelled(samples.samples(task)), path, keep=not self.program)
+        figure = self.relabelled(figure)
         common.save(figure, self.folder / f"{self.current.name}.png")
         if not self.program:
             common.show(block=False)
+
+    def relabelled(self, figure: Figure) -> Figure:
+        """`figure`, with the words that it has for synthetic data put into those for real ones."""
+        for old, new in self.real.get("labels", {}).get(language.current(), {}).items():
+            for label in figure.findobj(Label):
+                label.set_text(label.get_text().replace(old, new))
+        return figure
 
     def diagram(self, model: keras.Model) -> None:
         """Save a diagram of `model` as <lesson>_diagram_<name of the model>.png."""
@@ -241,6 +291,7 @@ class Section:
     def new_folder(self, parent: str, name: str) -> Path:
         """A new folder of the training `name`, with the time, in a `parent` below the output."""
         self.go_on()
+        name += "" if self.data == "synthetic" else f"-{self.data}"
         return new_folder(self.output / parent, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
 
     def go_on(self) -> None:

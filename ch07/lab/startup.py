@@ -140,7 +140,7 @@ def check_packages(requirements=REQUIREMENTS):
     try:
         from packaging.requirements import Requirement
     except ImportError:
-        raise UsageError("The package packaging is missing: %s." % INSTALL) from None
+        raise UsageError("The package %s is missing: %s." % ("packaging", INSTALL)) from None
     lines = requirements.read_text(encoding="utf-8").splitlines()
     for wanted in (Requirement(line.split("#")[0]) for line in lines if line[:1].isalpha()):
         names = [wanted.name]

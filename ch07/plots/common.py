@@ -102,7 +102,8 @@ def translate(figure: Figure) -> None:
 
 def finish(axes: Axes, upright: Mapping[str, float] | None = None, **options: Any) -> None:
     """What panels have in common: `upright` lines by name, labels, a legend of what has a name."""
-    for style, (name, at) in zip(("--", ":", "-."), (upright or {}).items(), strict=False):
+    known = {name: at for name, at in (upright or {}).items() if not np.isnan(at)}
+    for style, (name, at) in zip(("--", ":", "-."), known.items(), strict=False):
         axes.axvline(at, color=BLACK, ls=style, lw=1.4, label=name)
     axes.set(**options)
     if names := axes.get_legend_handles_labels()[1]:
@@ -120,8 +121,9 @@ def bars(
 ) -> Panel:
     """A horizontal bar for each of `values` from top to bottom, or several where one is a mapping.
 
-    best: what is possible, for each of the names.
+    best: what is possible, for each of the names; NaN where nobody knows, as of real data.
     """
+    best = None if best and np.isnan([*best.values()]).any() else best
 
     def draw(axes: Axes) -> None:
         groups = {n: of if isinstance(of, Mapping) else {None: of} for n, of in values.items()}

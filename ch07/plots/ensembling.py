@@ -159,12 +159,12 @@ def diversity(
 ) -> Figure:
     """How the errors of models correlate, (models, models), and what averages of four gain.
 
-    names: those of one kind begin with "dense". fours: `inspection.diversity`, by members.
+    names: those of one kind begin with the first name. fours: `inspection.diversity`, by members.
     """
     title = "Models of one kind err together"
     matrix = heat_map(correlations, "correlation of errors", names, names, title=title)
     found = np.array([*fours.values()])
-    alike = np.array([sum(names[n].startswith("dense") for n in four) for four in fours])
+    alike = np.array([sum(names[n].startswith(names[0]) for n in four) for four in fours])
     groups = {
         f"{n} of one kind" if n > 1 else "four kinds": found[alike == n].T for n in np.unique(alike)
     }

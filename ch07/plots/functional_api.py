@@ -196,7 +196,16 @@ def siamese_lstm(accuracy: Scores, duplicates: Mapping[str, Any]) -> Figure:
     title = "{recall:.0%} of duplicates found, {precision:.0%} of the found right"
     options = {"title": title.format(**duplicates), "yticks": []}
     upright = {"threshold": duplicates["threshold"]}
-    return row(learned, points(groups, "score of a pair", "", upright=upright, **options))
+    panels = [learned, points(groups, "score of a pair", "", upright=upright, **options)]
+    if "alike" in duplicates:  # of real digits
+        alike = duplicates["alike"]
+        names = [f"{kind}" for kind in range(len(alike))]
+        others = np.where(np.eye(len(alike), dtype=bool), -1, alike)
+        one, other = np.unravel_index(others.argmax(), others.shape)
+        title = f"Most alike: {one} and {other}, mean score {others.max():.2f}"
+        labels = {"xlabel": "digit", "ylabel": "digit", "title": title}
+        panels.append(heat_map(alike, "mean score of a pair", names, names, **labels))
+    return row(*panels)
 
 
 def two_eyes(pairs: Any, error: Scores) -> Figure:

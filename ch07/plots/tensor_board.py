@@ -143,8 +143,10 @@ def clinic(symptoms: Mapping[str, Mapping[str, float]]) -> Figure:
         axes.tick_params(length=0, labeltop=True, labelbottom=False)
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        wrong = len(misplaced(symptoms))
-        title = f"Symptoms in the wrong place: {wrong}"
-        axes.set_title(title if wrong else "Each fault has its own symptom", pad=12)
+        wrong, treated = len(misplaced(symptoms)), not set(symptoms) & set(SYMPTOMS)
+        title = f"Symptoms that are left: {wrong}" if treated else "Each fault has its own symptom"
+        if wrong and not treated:
+            title = f"Symptoms in the wrong place: {wrong}"
+        axes.set_title(title, pad=12)
 
     return row(draw, width=8.5, height=3.8)
