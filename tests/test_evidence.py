@@ -184,7 +184,7 @@ def test_ctrl_c_ends_the_runs_and_keeps_those_that_are_done(project, monkeypatch
 
 def test_sources_that_change_during_a_run_make_it_no_record(project, monkeypatch):
     keys = iter([{"first": "before"}, {"first": "after"}])
-    monkeypatch.setattr(dependencies, "keys", lambda script: next(keys))
+    monkeypatch.setattr(dependencies, "keys", lambda script, data: next(keys))
     run = evidence.Runner().run(evidence.Run("ch0799_fake", 1000, ["first"]))
     assert run.error == "the sources changed during the run"
     assert not run.record
@@ -327,8 +327,8 @@ def test_every_round_had_seeds_of_its_own():
         assert int(row["seed"]) >= evidence.FIRST
         assert row["profile"] == evidence.profile_of(int(row["seed"]))
         for lesson in row["lessons"].split():
-            assert (lesson, row["seed"]) not in seen
-            seen.add((lesson, row["seed"]))
+            assert (row["script"], lesson, row["seed"]) not in seen
+            seen.add((row["script"], lesson, row["seed"]))
     assert seen
 
 

@@ -126,7 +126,9 @@ def test_status_1_where_a_claim_does_not_hold_and_the_summary_says_which(run, tm
 
 def test_the_summary_says_how_often_a_missed_claim_held_before(run, tmp_path, capsys, monkeypatch):
     known = {"held": "35", "runs": "36", "low": "2.5", "high": "4"}
-    monkeypatch.setattr(program, "evidence", lambda: {("depth", "Cannot hold"): known})
+    monkeypatch.setattr(
+        program, "evidence", lambda claim: known if claim.sentence == "Cannot hold" else None
+    )
     run("--output", tmp_path / "out")
     summary = " ".join(capsys.readouterr().out.split())
     assert "In 35 of 36 recorded runs it held, with values from 2.500 to 4." in summary

@@ -67,7 +67,9 @@ def test_a_page_is_there_as_soon_as_a_lesson_has_ended(run, tmp_path):  # noqa: 
 
 def test_a_claim_stands_beside_the_recorded_runs(monkeypatch):
     known = {"runs": "12", "held": "11", "low": "0.2", "high": "0.8"}
-    monkeypatch.setattr(page, "evidence", lambda: {("depth", "A sentence"): known})
+    monkeypatch.setattr(
+        page, "evidence", lambda claim: known if claim.sentence == "A sentence" else None
+    )
     claim = Claim("7.8.2", "depth", "A sentence", 0.9, "accuracy", at_least=0.1)
     assert "12 recorded runs: 0.200 to 0.800, held in 11" in page.claim_row(claim)
 

@@ -20,11 +20,12 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os.path import relpath
 from pathlib import Path
 
 from ch07.lab import lessons
-from ch07.lab.claims import EVIDENCE, SECONDS, number
+from ch07.lab.claims import EVIDENCE, REAL, SECONDS, number
 from ch07.lab.files import write_aside
 from ch07.lab.lessons import Lesson, Script
 from ch07.lab.startup import ROOT
@@ -142,9 +143,10 @@ class Page:
 
     def amount(self, script: Script, row: dict[str, str]) -> str:
         """The median of a claim with its unit."""
+        median = row.get("value", row["median"])  # on real data the median is of the effect
         unit = self.translated(script.units, row["unit"])
         unit = unit if "{}" in unit else f"{{}} {unit}"
-        return unit.format(number(float(row["median"]))).rstrip()
+        return unit.format(number(float(median))).rstrip()
 
     def bound(self, row: dict[str, str]) -> str:
         """The bounds of a claim in words."""
@@ -239,8 +241,50 @@ class Page:
             cells += [number(known[one]) if one in known else NEVER for one in apart]
             lines.append(cells)
         columns = ["claim", "measured", "compared", *apart]
+        if real := self.on_real_data(script, lesson):
+            columns.append("real")
+            for cells, (row, _) in zip(lines, rows, strict=True):
+                cells.append(real.get(row["claim"], NEVER))
         table = f"{self.table(columns, lines)}\n\n" if lines else ""
         return f"{table}**{self.words['remember']}** {self.of(lesson.remember)}"
+
+    def on_real_data(self, script: Script, lesson: Lesson) -> dict[str, str]:
+        """What came of the claims of a lesson on real data, by their English on synthetic ones."""
+        known = {row["claim"]: row for row in rows_of(REAL) if row["lesson"] == lesson.name}
+        found = {}
+        for sentence, words in lesson.real.get("claims", {}).items():
+            if row := known.get(words.get("en", sentence)):
+                compared = self.compared(script, row, ["chance"])
+                brackets = self.words["brackets"].format(compared) if compared else ""
+                verdict = self.words["colon"] + self.words[row["verdict"]]
+                found[sentence] = self.amount(script, row) + brackets + verdict
+        return found
+
+    def real(self) -> str:
+        """Each claim on synthetic data beside what came of it on real data."""
+        lines = []
+        for script, lesson in all_lessons():
+            known = {row["claim"]: row for row in rows_of(REAL) if row["lesson"] == lesson.name}
+            for row in self.claims(lesson.name):
+                words = lesson.real.get("claims", {}).get(row["claim"])
+                if not words:
+                    continue
+                of = known[words.get("en", row["claim"])]
+                shown = (
+                    lesson.claims | {words["en"]: words["zh"]} if "en" in words else lesson.claims
+                )
+                cells = [self.code(script, lesson), self.line(script, lesson, row)]
+                cells.append(self.line(script, replace(lesson, claims=shown), of))
+                effect = f"{number(float(of['median']))} / {number(float(of['expected']))}"
+                cells += [f"{of['held']}/{of['runs']}", effect, self.words[of["verdict"]]]
+                lines.append(cells)
+        columns = ["name", "synthetic", "real", "right_way", "effect", "verdict"]
+        return self.table(columns, lines)
+
+    def without_real(self) -> str:
+        """The lessons that have no real data."""
+        links = [self.code(script, one) for script, one in all_lessons() if not one.real]
+        return self.words["comma"].join(links)
 
     def evidence(self, name: str) -> str:
         """The claims of a script over all recorded runs."""
@@ -336,6 +380,8 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "overview": Page.overview,
     "lesson": Page.source,
     "claims": Page.claim_table,
+    "real": Page.real,
+    "without_real": Page.without_real,
     "evidence": Page.evidence,
     "rounds": Page.rounds,
     "exercises": Page.exercises,

@@ -19,7 +19,6 @@ from typing import Any
 
 import keras
 from matplotlib.figure import Figure
-from matplotlib.text import Text as Label
 from rich.text import Text
 
 from ch07 import draw
@@ -236,9 +235,15 @@ class Section:
 
     def relabelled(self, figure: Figure) -> Figure:
         """`figure`, with the words that it has for synthetic data put into those for real ones."""
-        for old, new in self.real.get("labels", {}).get(language.current(), {}).items():
-            for label in figure.findobj(Label):
-                label.set_text(label.get_text().replace(old, new))
+        words = self.real.get("labels", {}).get(language.current(), {})
+
+        def into(text: str) -> str:
+            for old, new in words.items():
+                text = text.replace(old, new)
+            return text
+
+        if words:
+            common.reword(figure, into)
         return figure
 
     def diagram(self, model: keras.Model) -> None:

@@ -75,7 +75,7 @@ def grid(panels: Sequence[Sequence[Panel]], width: float, height: float) -> Figu
         for panel, one in zip(itertools.chain(*panels), axes.flat, strict=True):
             panel(one)
         if chinese:
-            translate(figure)
+            reword(figure, language.tr)
     return figure
 
 
@@ -86,18 +86,18 @@ def chinese_font() -> str | None:
     return next((name for name in CHINESE_FONTS if name in known), None)
 
 
-def translate(figure: Figure) -> None:
-    """Put every text of `figure` into the language of the run."""
+def reword(figure: Figure, into: Callable[[str], str]) -> None:
+    """Put what `into` makes of it in the place of every text of `figure`."""
     figure.draw_without_rendering()  # which writes the labels of the ticks
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             labels = [label.get_text() for label in axis.get_ticklabels()]
             if any(label.isidentifier() or " " in label for label in labels):
-                axis.set_ticks(axis.get_ticklocs(), map(language.tr, labels))
+                axis.set_ticks(axis.get_ticklocs(), map(into, labels))
     for text in figure.findobj(Text):
         # A number of a logarithmic axis starts with a dollar.
         if text.get_gid() != AS_IT_IS and not text.get_text().startswith("$"):
-            text.set_text(language.tr(text.get_text()))
+            text.set_text(into(text.get_text()))
 
 
 def finish(axes: Axes, upright: Mapping[str, float] | None = None, **options: Any) -> None:
