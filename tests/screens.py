@@ -45,7 +45,7 @@ class Server:
     def __init__(self, root: Path, folder: Path):
         self.root = root
         self.runs = sorted(path.name for path in root.iterdir() if path.is_dir())
-        (self.reviews,) = (run for run in self.runs if run.endswith("-reviews"))
+        (self.reviews,) = (run for run in self.runs if "-reviews" in run)
         self.stderr = folder / "stderr.txt"
         command = [sys.executable, "-m", "tensorboard.main", "--host", "127.0.0.1", "--port", "0"]
         with self.stderr.open("wb") as stderr:
@@ -186,6 +186,11 @@ class Browser:
         """Go to the innermost frame of the page."""
         while frames := self.visible("iframe"):
             self.driver.switch_to.frame(frames[0])
+
+    def type_into(self, selector: str, text: str) -> None:
+        """Type `text` into the field of the component that matches."""
+        field = "element.shadowRoot.querySelector('paper-input').inputElement.inputElement"
+        self.visible(selector, field)[0].send_keys(text)
 
     def screenshot(self, name: str) -> None:
         """Keep what the window shows."""

@@ -17,7 +17,7 @@ from conftest import ROOT
 
 from ch07 import data
 from ch07.__main__ import SCRIPTS
-from ch07.lab import language, lessons, program
+from ch07.lab import language, lessons, program, startup
 
 # Keras does not yet know the arguments that NumPy 2 gives to __array__.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -33,6 +33,7 @@ SOLUTIONS = [
 EPOCHS = {"own_callbacks": 9, "five_batches_at_once": 3}
 WHOLE = {
     "the_clinic",
+    "the_cure",
     "overfit_the_validation_set",
     "validate_again",
 }  # they pick samples by number
@@ -137,6 +138,40 @@ def test_a_cell_runs_on_its_own_and_again_in_chinese(
     made.execute(made.own)
     assert language.unknown == set()
     assert "Remember" not in capsys.readouterr().out
+
+
+REAL = [
+    (script, one.name)
+    for script in SCRIPTS
+    for one in lessons.on(lessons.read(script), "real").lessons
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("script", "name"), REAL, ids=[name for _, name in REAL])
+def test_a_cell_runs_on_real_data_in_both_languages(
+    script, name, cells, in_no_time, tmp_path, capsys, monkeypatch
+):
+    made = cells(script, name)
+    for cell in made.shared:
+        made.execute(cell)
+    section = made.namespace["section"]
+    section.data = "real"
+    try:
+        made.execute(made.own)
+    except startup.UsageError as error:
+        pytest.skip(str(error))  # the sentences are not to be had
+    known = section.current.real
+    said = {of.get("en", sentence) for sentence, of in known["claims"].items()}
+    assert {claim.sentence for claim in section.claims} == said
+    assert {claim.data for claim in section.claims} == {"real"}
+    out = capsys.readouterr().out
+    assert known["data"]["en"] in " ".join(out.split())
+    assert list(tmp_path.rglob(f"{name}.png"))
+    monkeypatch.setattr(language, "current", lambda: "zh")
+    language.unknown.clear()
+    made.execute(made.own)
+    assert language.unknown == set()
 
 
 # Where nothing can come out wrong.

@@ -306,7 +306,8 @@ class Page:
         """What came of each round of the evidence, failed ones too."""
         by_round: dict[str, list[dict[str, str]]] = {}
         for row in rows_of(ROUNDS):
-            by_round.setdefault(row["round"], []).append(row)
+            real = f", {self.words['real']}" if row["script"].endswith("_real") else ""
+            by_round.setdefault(row["round"] + real, []).append(row)
         lines = []
         for name, rows in by_round.items():
             seeds = [int(row["seed"]) for row in rows]

@@ -1,8 +1,8 @@
 """The pictures in the documents: ``python -m tools.pictures``.
 
 Runs the chapter with seed 0 and puts small copies of the pictures that the documents show into
-docs/pictures; then photographs TensorBoard on what section 7.2 has logged, for which it needs
-Chromium with its chromedriver, and the package selenium.
+docs/pictures; then photographs TensorBoard on what section 7.2 has logged, and on what it logs with
+real words, for which it needs Chromium with its chromedriver, and the package selenium.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ch07.lab.files import write_aside
 from ch07.lab.startup import ROOT
@@ -119,22 +119,66 @@ def clinic(browser) -> Iterator[str]:
         if charts == 1 and tab == "scalars":  # two histograms stand side by side
             browser.enlarge_first()
         yield fault
+    tag = "activations/conv_1"
+    browser.open(f"histograms&regexInput=(healthy|dead_relus)/&tagFilter={tag}")
+    until(lambda: browser.charts("vz-histogram-timeseries") >= 2, tag)
+    yield "histogram"
 
 
-def photograph(root: Path, folder: Path) -> None:
+# Where the numbers stand on "histogram", in shares of a chart: of healthy, then of dead_relus.
+MARKS = ((0.12, 0.1), (0.5, 0.6), (0.93, 0.55)), ((0.55, 0.1),)
+
+
+def mark(browser, path: Path) -> None:
+    """Put numbers on a screenshot of two charts, to which the text beside it refers."""
+    boxes = browser.visible(
+        "vz-histogram-timeseries",
+        "(box => [box.x, box.y, box.width, box.height])(element.getBoundingClientRect())",
+    )
+    with Image.open(path) as picture:
+        draw, font, number = ImageDraw.Draw(picture), ImageFont.load_default(20), 0
+        for (x, y, width, height), marks in zip(boxes, MARKS, strict=False):
+            for right, down in marks:
+                number += 1
+                centre = (x + right * width, y + down * height)
+                draw.circle(centre, 15, fill="black")
+                draw.text(centre, str(number), "white", font, anchor="mm")
+        picture.save(path)
+
+
+def words(browser) -> Iterator[str]:
+    """Open the Projector on real words, at those nearest to "boring"; yields its name, drawn."""
+    browser.open("projector")
+    browser.wait_for("iframe")
+    browser.enter_frames()
+    browser.wait_for_text("Points:", "2000\n", "Total variance described")
+    browser.type_into("vz-projector-input#search-box", "boring")
+    browser.wait_for_text("1 matches.")
+    browser.click("paper-button, button", "Isolate")
+    browser.wait_for_text("101\n")
+    yield "words"
+
+
+def photograph(root: Path, folder: Path, pages: dict) -> None:
     """Take the screenshots of TensorBoard on the logs below `root`; `folder` is for itself."""
+    folder.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         server = Server(root, folder)
         stack.callback(server.close)
         browser = Browser(server, folder / "profile", folder)
         stack.callback(browser.driver.quit)
-        pages = {"tensorboard": (tabs, 1200, 760), "clinic": (clinic, 1000, 800)}
         for name, (opened, *size) in pages.items():
             browser.driver.set_window_size(*size)
             for one in opened(browser):
                 time.sleep(ANIMATIONS)
                 browser.screenshot(f"{name}_{one}")
-                copy(folder / f"{name}_{one}.png")
+                path = folder / f"{name}_{one}.png"
+                if one == "histogram":
+                    mark(browser, path)
+                if one == "words":  # the points alone
+                    with Image.open(path) as picture:
+                        picture.crop((313, 125, 1000, picture.height)).save(path)
+                copy(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -152,9 +196,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         drawn = {path.stem: path for path in output.glob("my_figures/*/*.png")}
         for name in shown() & drawn.keys():
             copy(drawn[name])
-        screens = Path(scratch, "screens")
-        screens.mkdir()
-        photograph(output / "my_log_dir", screens)
+        pages = {"tensorboard": (tabs, 1200, 760), "clinic": (clinic, 1000, 800)}
+        photograph(output / "my_log_dir", Path(scratch, "screens"), pages)
+        real = Path(scratch, "real")
+        script = [sys.executable, ROOT / "ch0702_tensor_board.py", "text_classifier"]
+        subprocess.run([*script, "--data", "real", "--output", real], check=True)
+        photograph(real / "my_log_dir", Path(scratch, "more"), {"real": (words, 1300, 800)})
     unused = {path.stem for path in PICTURES.glob("*.png")} - shown()
     print(f"No document shows: {', '.join(sorted(unused)) or 'all are shown'}.")
 
