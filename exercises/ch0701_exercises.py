@@ -190,7 +190,7 @@ if section.lesson("7.1.4", "a_wider_neck"):
     model.fit(x, y, epochs=20, batch_size=32, verbose=0, callbacks=[section.progress("shortcut")])
     loss, shortcut = model.evaluate(clusters.test, clusters.test_targets, verbose=0)
     models = {
-        name: compare.one_branch(chapter.build_bottleneck_classifier(units), 0)
+        name: compare.one_branch(chapter.build_bottleneck_classifier(narrow=units), 0)
         for name, units in {"one unit": 1, "two units": 2, "four units": 4}.items()
     }
     others = compare.fit(models, clusters, like=model, callbacks=[section.progress("without")])

@@ -354,9 +354,7 @@ if section.lesson("7.2.2", "relu_instead_of_sigmoid"):
 # %%
 if section.lesson("7.2.2", "the_sigmoid_in_the_loss"):
     reviews = data.reviews(section.seed, train=800, test=400, length=100, opinion_words=60)
-    model = chapter.build_text_classifier(
-        max_features=len(reviews.words), max_len=100, last_activation=None
-    )
+    model = chapter.build_text_classifier(max_features=len(reviews.words), max_len=100, last=None)
     model.compile("rmsprop", keras.losses.BinaryCrossentropy(from_logits=True))
     model.fit(
         reviews.train, reviews.train_targets, epochs=5, batch_size=16, verbose=0,

@@ -149,7 +149,7 @@ def a1() -> str:
 
     def train(seed, epochs, last=None, from_logits=False):
         keras.utils.set_random_seed(seed)
-        model = tensor_board.build_text_classifier(200, 41, last_activation=last)
+        model = tensor_board.build_text_classifier(200, 41, last=last)
         threshold = 0.0 if from_logits else 0.5
         right = keras.metrics.BinaryAccuracy("accuracy", threshold=threshold)
         loss = keras.losses.BinaryCrossentropy(from_logits)

@@ -69,9 +69,7 @@ def test_dependencies_point_one_way(path):
     assert not [name for name in known if re.match(r"ch07\d\d_|exercises|tools|tests", name)]
     if path.parent.name == "lab":
         others = {name for name in known if re.match(r"ch07\.(?!lab)\w", name)}
-        assert all(
-            re.match(r"ch07\.(draw|plots|data)$|ch07\.(plots|data)\.\w+$", of) for of in others
-        )
+        assert all(re.match(r"ch07\.(draw|plots|data)(\.\w+)*$", of) for of in others)
     # What Keras fetches, and what its pad_sequences brings into form.
     if path.parent.name == "data" and path.stem not in ("imdb", "ratings"):
         # Arrays, and nothing that is trained or drawn.
@@ -341,3 +339,25 @@ def test_the_readme_is_short_and_has_the_two_commands(name):
         "python -m pip install -r requirements.txt && python -m ch07\n",
         "python -m pip install -r tests/requirements.txt && python -m pytest\n",
     ]
+
+
+def test_the_workflow_is_one_and_runs_the_commands_of_the_readme():
+    path = ROOT / ".github" / "workflows" / "tests.yml"
+    known = ["check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run(
+        [sys.executable, "-m", *known, path],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```sh\n(.*?)\n```$", readme, flags=re.MULTILINE | re.DOTALL)
+    for command in commands:
+        assert f"run: {command}\n" in path.read_text(encoding="utf-8")
+
+
+def test_the_documents_count_the_lessons_that_have_real_data():
+    having = sum(len(lessons.on(lessons.read(of), "real").lessons) for of in PROGRAMS[:3])
+    assert having == 18
+    assert "runs eighteen of" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from rich.text import Text
 
 from ch07.lab import language, lessons, page, startup
-from ch07.lab.claims import Claim, Record, evidence, number
+from ch07.lab.claims import Claim, Record, evidence, number, on_splits
 from ch07.lab.console import WIDTH, Terminal, came_out, described, wrapped
 from ch07.lab.language import tr
 
@@ -244,7 +244,9 @@ class Program:
 def missed(claim: Claim, command: str) -> str:
     """What to make of a `claim` that does not hold, in a few sentences."""
     before = ""
-    if known := evidence(claim):
+    if splits := on_splits(claim):
+        before = splits + tr(". ")
+    elif known := evidence(claim):
         values = " to ".join(number(float(known[key])) for key in ("low", "high"))
         runs = f"In {known['held']} of {known['runs']} recorded runs it held, with values from "
         before = tr(f"{runs}{values}. ")
