@@ -392,7 +392,7 @@ if section.lesson("7.1.4", "carry_track"):
     gradient = {name: inspection.gradient_over_time(models[name], *few) for name in models}
     lstm = models.pop("open")
     lstm.compile(keras.optimizers.Adam(0.005), "categorical_crossentropy", metrics=["accuracy"])
-    lstm.fit(x, y, epochs=8, batch_size=64, verbose=0, callbacks=[section.progress("open gate")])
+    lstm.fit(x, y, epochs=10, batch_size=64, verbose=0, callbacks=[section.progress("open gate")])
     loss, recalled = lstm.evaluate(recall.test, recall.test_targets, verbose=0)
     others = compare.fit(models, recall, like=lstm, callbacks=[section.progress("LSTM | RNN")])
     shrinks = -np.log10(gradient["LSTM"][0])
