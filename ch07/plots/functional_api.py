@@ -142,6 +142,7 @@ def pointwise(scales: Any, model: Any, accuracy: Mapping[str, Sequence[float]]) 
 def residual_depth(accuracy: Scores, gradient: Scores) -> Figure:
     """Test accuracy, and the gradient that arrives, over depth; keys such as "plain 20"."""
     depths = sorted({int(name.split()[1]) for name in gradient})
+    deepest = depths[-1]
 
     def lines(values: Scores) -> dict[str, list[float]]:
         kinds = {"plain": "plain", "with shortcuts": "residual"}
@@ -149,13 +150,15 @@ def residual_depth(accuracy: Scores, gradient: Scores) -> Figure:
 
     learned, arrived = lines(accuracy), lines(gradient)
     plain, residual = (values[-1] for values in learned.values())
-    title = f"{depths[-1]} layers: {plain:.2f} plain, {residual:.2f} with shortcuts"
+    title = f"{deepest} layers: {plain:.2f} plain, {residual:.2f} with shortcuts"
     labels, level = ("layers", "test accuracy"), ("chance", 0.5)
-    left = curves(depths, learned, *labels, level=level, title=title)
+    rings = {"linear shortcuts": ([deepest], [accuracy[f"linear {deepest}"]])}
+    left = curves(depths, learned, *labels, level=level, rings=rings, title=title)
     plain, residual = (values[-1] for values in arrived.values())
     title = f"Gradient: {plain:.1g} arrives, {residual:.1g} with shortcuts"
     labels = "layers", "gradient at the first layer / at the last"
-    return row(left, curves(depths, arrived, *labels, yscale="log", title=title))
+    rings = {"linear shortcuts": ([deepest], [gradient[f"linear {deepest}"]])}
+    return row(left, curves(depths, arrived, *labels, yscale="log", rings=rings, title=title))
 
 
 def bottleneck(accuracy: Scores) -> Figure:

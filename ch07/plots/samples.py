@@ -51,7 +51,8 @@ def panel(sample: np.ndarray, words: Sequence[str] | None, name: str, title: str
         axes.grid(visible=False)
         if sample.dtype.kind == "i":
             names = [words[word] if words else f"{word}" for word in sample]
-            text = ("" if len(names[-1]) == 1 else " ").join(names)  # letters, or words
+            letters = words and max(map(len, names[-20:])) == 1
+            text = ("" if letters else " ").join(names)
             lines = textwrap.wrap(text, 15)[-LINES:]
             axes.text(0.03, 0.5, "\n".join(lines), fontsize=8, va="center", gid=common.AS_IT_IS)
             axes.spines[:].set_visible(True)
@@ -59,7 +60,7 @@ def panel(sample: np.ndarray, words: Sequence[str] | None, name: str, title: str
             low, high = sample.min(), sample.max()
             shown = (sample - low) / (high - low) if sample.shape[-1] == 3 else sample[..., 0]
             axes.imshow(shown, cmap="gray")
-        elif sample.shape in ((8, 8), (64,)):  # a handwritten digit
+        elif sample.shape in ((8, 8), (64,)) and sample.min() >= 0:  # a handwritten digit
             axes.imshow(sample.reshape(8, 8), cmap="gray_r")
         else:
             axes.imshow(np.atleast_2d(sample.T), cmap="cividis", aspect="auto")

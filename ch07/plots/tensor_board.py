@@ -144,9 +144,8 @@ def clinic(symptoms: Mapping[str, Mapping[str, float]]) -> Figure:
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         wrong, treated = len(misplaced(symptoms)), not set(symptoms) & set(SYMPTOMS)
-        title = f"Symptoms that are left: {wrong}" if treated else "Each fault has its own symptom"
-        if wrong and not treated:
-            title = f"Symptoms in the wrong place: {wrong}"
-        axes.set_title(title, pad=12)
+        good = "No symptom is left" if treated else "Each fault has its own symptom"
+        bad = "Symptoms that are left" if treated else "Symptoms in the wrong place"
+        axes.set_title(f"{bad}: {wrong}" if wrong else good, pad=12)
 
     return row(draw, width=8.5, height=3.8)
