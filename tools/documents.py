@@ -55,16 +55,16 @@ def all_lessons(programs: list[str] = SCRIPTS) -> list[tuple[Script, Lesson]]:
 
 
 def models(script: Script, lesson: Lesson) -> list[tuple[str, int]]:
-    """The builders and classes of its script that a lesson uses, with their lines."""
+    """The builders of its script that a lesson uses, itself or by its functions; their lines."""
     module = dependencies.Sources().module(script.path.stem)
     todo = [node for node in module.tree.body if node.lineno == lesson.line]
     found: dict[str, int] = {}
     while todo:
         for name, *_ in dependencies.chains(todo.pop(0)):
-            if name.startswith("build_") and name in module.own and name not in found:
+            if name in module.own and name not in found:
                 found[name] = module.own[name][0].lineno
                 todo += module.own[name]
-    return [*found.items()]
+    return [(name, line) for name, line in found.items() if name.startswith("build_")]
 
 
 def others(row: dict[str, str]) -> dict[str, float]:
