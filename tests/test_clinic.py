@@ -103,6 +103,7 @@ def test_logs_of_another_model_are_refused_by_name(tmp_path):
 
 def test_every_fault_has_a_symptom_and_every_symptom_says_where_to_look():
     assert {"healthy", *clinic.SYMPTOMS} == set(script.FAULTS)
+    assert set(script.TREATMENTS) == set(clinic.SYMPTOMS)
     for symptom in clinic.SYMPTOMS.values():
         assert symptom.sentence.startswith(f"{symptom.tab}, {symptom.tag}: ")
 
@@ -113,5 +114,6 @@ def test_every_run_is_examined_from_its_event_files(tensor_board):
         log_dir.name.split("-", 2)[2]: clinic.examine(log_dir)
         for log_dir in (tensor_board.output / "my_log_dir").iterdir()
     }
-    assert set(symptoms) == {"reviews", *script.FAULTS}
+    treated = {f"{fault}-treated" for fault in script.TREATMENTS}
+    assert set(symptoms) == {"reviews", *script.FAULTS, *treated}
     assert clinic.misplaced(symptoms) == []

@@ -362,7 +362,9 @@ def test_pictures_can_be_read(tensor_board):
 @pytest.mark.slow
 def test_each_training_has_a_folder_of_its_own(tensor_board):
     folders = list((tensor_board.output / "my_log_dir").iterdir())
-    assert sorted(f.name.split("-", 2)[2] for f in folders) == sorted(["reviews", *script.FAULTS])
+    treated = [f"{fault}-treated" for fault in script.TREATMENTS]
+    names = ["reviews", *script.FAULTS, *treated]
+    assert sorted(f.name.split("-", 2)[2] for f in folders) == sorted(names)
     for folder in folders:
         for part in ("train", "validation"):
             assert len(list((folder / part).glob("*tfevents*"))) == 1
