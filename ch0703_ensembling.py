@@ -391,7 +391,7 @@ if section.lesson("7.3.2", "overfit_the_validation_set"):
 def build_member(kind, words=None):
     """A classifier of sequences, (batch, 24, 4), of one of four kinds that see different things.
 
-    With a number of `words`, of texts, (batch, 24) int32; "recurrent" is a kind for them.
+    With a number of `words`, of texts, (batch, 144) int32, for which TEXT_KINDS are meant.
     """
     sequence = keras.Input((144,) if words else (24, 4), name="sequence")
     x = sequence

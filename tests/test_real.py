@@ -299,6 +299,22 @@ def test_a_lesson_without_real_data_is_refused_by_name():
     assert "--list --data real" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("pointwise", "real"), ("bottleneck", "imdb"), ("bottleneck", "raw")]
+)
+def test_a_cell_without_such_data_is_refused_at_its_heading(name, kind, tmp_path):
+    program = (
+        "import sys; sys.ps1 = '>>> '; from ch07 import lab\n"
+        f"section = lab.Section('ch0701_functional_api'); section.data = {kind!r}\n"
+        f"section.lesson('7.1.4', {name!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, cwd=ROOT, encoding="utf-8"
+    )
+    assert f"section.data is '{kind}', and {name} has no such data." in done.stderr
+    assert name not in done.stdout
+
+
 def test_a_run_on_real_data_says_so_and_mixes_with_no_other(tmp_path):
     command = [sys.executable, ROOT / "ch0701_functional_api.py", "bottleneck", "--data", "real"]
     environment = os.environ | {"LANG": "C.UTF-8", "MPLBACKEND": "agg"}

@@ -98,7 +98,6 @@ class Section:
                 if sys.excepthook is startup.interrupted:
                     sys.excepthook = self.ended_by
             startup.settle()
-            keras.utils.set_random_seed(self.seed)  # for --imdb; each lesson seeds itself
         except startup.UsageError as error:
             sys.exit(startup.refusal(error))
 
@@ -109,6 +108,7 @@ class Section:
 
         Raises:
             KeyError: a cell that runs has a name without words.
+            ValueError: `data` is not "synthetic", and the lesson has no such data.
         """
         if self.imported:
             return False
@@ -117,6 +117,8 @@ class Section:
             raise KeyError(f"there are no words for the lesson '{name}'.")
         if self.program and lesson not in self.program.chosen:
             return False
+        if self.data != "synthetic" and not getattr(lesson, self.data, None):
+            raise ValueError(f"section.data is {self.data!r}, and {name} has no such data.")
         self.close()
         self.current, self.claims, self.started = lesson, [], time.perf_counter()
         if self.console.told_by:
@@ -124,7 +126,7 @@ class Section:
         self.console.print(Text(f"\n{number} {language.of(lesson.title)}", style="bold"))
         self.say(language.of(lesson.test))
         if self.data != "synthetic":
-            self.say(language.of(self.real.get("data", {"en": self.data})))
+            self.say(language.of(self.real["data"]))
         asks = self.program and self.program.given.predict and lesson.predict
         self.guess = self.ask(language.of(lesson.predict)) if asks else None
         # The same numbers alone and within a run, and each time that the cell is run.
@@ -141,16 +143,12 @@ class Section:
         """The data of the lesson: what `make`, of `ch07.data`, makes with `sizes`, or real ones.
 
         Raises:
-            ValueError: there are no real data for this lesson.
-            startup.UsageError: they are not to be had.
+            startup.UsageError: the real ones are not to be had.
         """
         self.go_on()
         if self.data == "synthetic":
             return make(self.seed, **sizes)
-        known = real.KINDS.get(self.data, {})
-        if self.current.name not in known:
-            raise ValueError(f"section.data is {self.data!r}, which only {[*known]} have.")
-        return known[self.current.name](self.seed)
+        return real.KINDS[self.data][self.current.name](self.seed)
 
     def claim(
         self,
@@ -173,7 +171,7 @@ class Section:
         bounds = {"at_least": at_least, "at_most": at_most}
         others = {of: x for of, x in (compared_with or {}).items() if not isinstance(x, Unknown)}
         if self.data != "synthetic":
-            words = self.real.get("claims", {}).get(sentence)
+            words = self.real["claims"].get(sentence)
             if words is None:
                 return
             against = others[words["against"]] if "against" in words else words["than"]
