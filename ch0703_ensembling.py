@@ -401,10 +401,7 @@ def build_member(kind, words=None):
     if kind == "dense":  # all values at once: what is at fixed places
         x = layers.Dropout(0.5)(layers.Flatten()(x))
         x = layers.Dense(16, activation="relu")(x)
-    elif kind in (
-        "convolutional",
-        "letters",
-    ):  # the largest answer of each filter: what is at any place
+    elif kind in ("convolutional", "letters"):  # a filter's largest answer: what is at any place
         x = layers.Conv1D(16, 4, activation="relu")(x)  # (batch, 21, 16)
         x = layers.GlobalMaxPooling1D()(x)
     elif kind == "multiplicative":  # products of steps half a sequence apart: what comes back
@@ -479,10 +476,8 @@ if section.lesson("7.3.3", "diversity"):
     combinations = itertools.combinations(range(7), 4)
     fours = {of: inspection.diversity(preds, targets, of) for of in combinations}
     (kinds, gain), (alike, little) = fours[0, 1, 2, 3], fours[0, 4, 5, 6]
-    one, other = (
-        {"correlation of errors": kinds},
-        {"correlation of errors": alike, "four kinds": gain},
-    )
+    one = {"correlation of errors": kinds}
+    other = {"correlation of errors": alike, "four kinds": gain}
     section.claim("Averaging four kinds gains", gain, "accuracy", at_least=0.03, compared_with=one)
     section.claim(
         "Averaging four of one kind gains", little, "accuracy", at_most=0.03, compared_with=other

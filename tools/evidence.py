@@ -3,8 +3,8 @@
 Runs the numbered scripts and the exercises as programs, with seeds from 1000 on that no earlier
 round had for that lesson (0 to 9 are for development); they take turns among three `PROFILES` of
 processors. Only lessons are run of which there are too few runs since something that they depend on
-has changed (`tools.dependencies`). Ctrl-C loses the runs that have not ended; the same command goes
-on.
+has changed (`tools.dependencies`). With `--whole N` it runs all of the scripts, N times, each time on a seed of
+which nobody has seen anything. Ctrl-C loses the runs that have not ended; the same command goes on.
 
 It writes, of what runs with today's code and packages have given,
 
@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import statistics
@@ -52,6 +53,7 @@ PROFILES = {  # a seed has the profile that it names modulo three
 }
 SHOWN = ("low", "median", "high", "at_least", "at_most")
 FIRST = 1000
+WHOLE = 2000  # the first seed of runs of all lessons
 VERDICTS = ("does not hold", "holds in part", "holds")  # on real data
 
 CLAIM_COLUMNS = (
@@ -203,6 +205,26 @@ def plan(script: str, wanted: int, data: str = "synthetic") -> list[Run]:
     return runs
 
 
+def whole_runs(wanted: int) -> list[Run]:
+    """The runs that it takes for all scripts to have run on `wanted` seeds, with today's code."""
+    keys = {script: dependencies.keys(script) for script in SCRIPTS}
+    now = {script: key_of(of) for script, of in keys.items()}
+    ran = {(row["script"], int(row["seed"])): row["key"] for row in rows_of(ROUNDS)}
+    runs: list[Run] = []
+    for seed in itertools.count(WHOLE):
+        known = {script: ran.get((script, seed), "") for script in SCRIPTS}
+        if wanted == 0:
+            return runs
+        if all(key in ("", now[script]) for script, key in known.items()):  # else of older code
+            runs += [Run(name, seed, [*keys[name]]) for name, key in known.items() if not key]
+            wanted -= 1
+
+
+def key_of(keys: dict[str, str]) -> str:
+    """One key for several lessons."""
+    return dependencies.digest(keys.values(), 10)
+
+
 def keep(run: Run, round_number: int) -> None:
     """Keep what came of a run: its record, and a line for good."""
     if run.record:
@@ -219,7 +241,7 @@ def keep(run: Run, round_number: int) -> None:
         "claims": len(run.claims),
         "held": sum(claim.holds for claim in run.claims),
         "failed": run.trouble,
-        "key": dependencies.digest(run.keys.values(), 10),
+        "key": key_of(run.keys),
     }
     text = csv_text(ROUND_COLUMNS, [line], heading=not ROUNDS.exists())
     with ROUNDS.open("ab") as file:
@@ -383,13 +405,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=1, choices=range(1, 5), help=workers)
     data = "real: the scripts on real data, on as many splits (%(default)s)"
     parser.add_argument("--data", choices=("synthetic", "real"), default="synthetic", help=data)
+    whole = "run all scripts on so many seeds that are new to all of them"
+    parser.add_argument("--whole", type=count, metavar="N", help=whole)
     options = parser.parse_args(arguments)
+    if options.whole and (options.programs or options.data == "real"):
+        parser.error("--whole runs every script, on synthetic data.")
     real = options.data == "real"
     every = SCRIPTS if real else every
     programs = options.programs or every
     if unknown := [program for program in programs if program not in every]:
         parser.error(f"there is no '{unknown[0]}'; choose from {', '.join(every)}.")
-    runs = [run for program in programs for run in plan(program, options.seeds, options.data)]
+    if options.whole:
+        runs = whole_runs(options.whole)
+    else:
+        runs = [run for program in programs for run in plan(program, options.seeds, options.data)]
     runs.sort(key=lambda run: (run.seed, run.script))  # interrupted, it has some of everything
     round_number = 1 + max((int(row["round"]) for row in rows_of(ROUNDS)), default=0)
     done = gather(runs, options.workers, round_number)
