@@ -3,8 +3,9 @@
 Runs the numbered scripts and the exercises as programs, with seeds from 1000 on that no earlier
 round had for that lesson (0 to 9 are for development); they take turns among three `PROFILES` of
 processors. Only lessons are run of which there are too few runs since something that they depend on
-has changed (`tools.dependencies`). With `--whole N` it runs all of the scripts, N times, each time on a seed of
-which nobody has seen anything. Ctrl-C loses the runs that have not ended; the same command goes on.
+has changed (`tools.dependencies`). With `--whole N` all of the scripts run, N times, each time on a
+seed of which nobody has seen anything. Ctrl-C loses the runs that have not ended; the same command
+goes on.
 
 It writes, of what runs with today's code and packages have given,
 
