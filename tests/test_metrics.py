@@ -50,6 +50,7 @@ def test_precision_recall_and_the_best_threshold():
     true = np.array([True, False, True, True, False])
     value = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
     assert metrics.precision_and_recall(value >= 0.7, true) == (2 / 3, 2 / 3)
+    assert metrics.precision_and_recall(value > 0.5, true) == (3 / 4, 1)
     assert metrics.precision_and_recall(value > 1, true) == (0, 0)
     assert metrics.best_threshold(value, true) == 0.6
 
