@@ -7,6 +7,7 @@ rendered page does not show.
     <!-- claims siamese_lstm -->                    a block, here the table of a lesson's claims
     <!-- /claims -->
     <!--siamese_lstm: One shared LSTM-->0.984<!--/-->   the median of the claim that begins so
+    <!--real: holds-->29<!--/-->                    of how many claims on real data that is said
 
 After the beginning of the claim may stand what else of it is meant: ``| low``, ``| high``,
 ``| held`` (in how many runs), ``| bound``, or the name of what it is compared with.
@@ -119,6 +120,9 @@ class Page:
 
     def value(self, lesson: str, begins: str, which: str | None) -> str:
         """The number that a mark means."""
+        if lesson == "real":
+            verdicts = [row["verdict"] for row in rows_of(REAL)]
+            return number(len(verdicts) if begins == "claims" else verdicts.count(begins))
         rows = [row for row in self.claims(lesson) if row["claim"].startswith(begins)]
         rows = [row for row in rows if row["claim"] == begins] or rows
         if len(rows) != 1:
@@ -182,7 +186,8 @@ class Page:
         lines = []
         for script, lesson in all_lessons():
             listing = self.listing(script, lesson)
-            title = f"{lesson.number} {self.of(lesson.title)}{f' ({listing})' if listing else ''}"
+            title = f"{lesson.number} {self.of(lesson.title)}"
+            title += self.words["brackets"].format(listing) if listing else ""
             claims = self.claims(lesson.name)
             see = self.line(script, lesson, claims[0]) if claims else self.of(lesson.remember)
             lines.append([title, self.code(script, lesson), see, self.seconds(lesson)])
@@ -192,13 +197,13 @@ class Page:
         """The listings of the book that a lesson has, in words."""
         lines = script.path.read_text(encoding="utf-8").splitlines()[: lesson.line]
         head = next(line for line in reversed(lines) if line.startswith("# %%"))
-        match = re.search(r"\(listings? (.*)\)", head)
-        named = match[1] if match else ""
+        match = re.search(r"\((listings?) (.*)\)", head)
+        kind, named = match.groups() if match else ("listing", "")
         if self.language == "zh":
             named = named.replace("7.", "7-")
         for word in ("and", "to"):
             named = named.replace(f" {word} ", self.words[word])
-        return self.words["listings"].format(named) if named else ""
+        return self.words[kind].format(named) if named else ""
 
     def compared(self, script: Script, row: dict[str, str], without: Sequence[str] = ()) -> str:
         """What a claim is compared with, but for some of it."""
