@@ -419,4 +419,4 @@ def write() -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit("\n".join(write()))
+    sys.exit("\n".join(write()) or 0)
