@@ -10,7 +10,8 @@ rendered page does not show.
     <!--real: holds-->29<!--/-->                    of how many claims on real data that is said
 
 After the beginning of the claim may stand what else of it is meant: ``| low``, ``| high``,
-``| held`` (in how many runs), ``| bound``, or the name of what it is compared with.
+``| held`` (in how many runs), ``| bound``, or the name of what it is compared with. What stands in
+a fence is left as it is.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ MATRIX = HOME / "matrix.json"
 WORDS = HOME / "documents.toml"  # of what is generated, in both languages; sources are in ASCII
 FOLDERS = ("", "docs", "exercises")
 BLOCK = re.compile(r"^<!-- (\w+)(?: (\w+))? -->\n(.*?)^<!-- /\1 -->$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"<!--(\w+): ([^|]*?)(?: \| (.*?))?-->(.*?)<!--/-->")
 NEVER = "\u2013"  # in a cell that has nothing to say
 
@@ -100,7 +102,9 @@ class Page:
             lesson, begins, which, _ = match.groups()
             return f"{match[0].partition('-->')[0]}-->{self.value(lesson, begins, which)}<!--/-->"
 
-        return NUMBER.sub(inline, BLOCK.sub(block, text))
+        parts = FENCE.split(text)
+        parts[::2] = [NUMBER.sub(inline, BLOCK.sub(block, part)) for part in parts[::2]]
+        return "".join(parts)
 
     def error(self, text: str) -> ValueError:
         """What is wrong with this page."""
@@ -311,7 +315,8 @@ class Page:
         """What came of each round of the evidence, failed ones too."""
         by_round: dict[str, list[dict[str, str]]] = {}
         for row in rows_of(ROUNDS):
-            real = f", {self.words['real']}" if row["script"].endswith("_real") else ""
+            real = row["script"].endswith("_real")
+            real = self.words["brackets"].format(self.words["real"]) if real else ""
             by_round.setdefault(row["round"] + real, []).append(row)
         lines = []
         for name, rows in by_round.items():
