@@ -177,10 +177,14 @@ class Browser:
         until(lambda: len(self.names()) > 4, f"layers of {node}")
         self.click("paper-button, button", "Fit to screen")
 
-    def enlarge_first(self) -> None:
-        """Let the first chart of a page of them take its whole width."""
+    def height(self) -> int:
+        """How many pixels of the page the window shows."""
+        return self.driver.execute_script("return window.innerHeight")
+
+    def enlarge(self, count: int) -> None:
+        """Let the first charts of a page of them take its whole width."""
         icons = "paper-icon-button[icon=fullscreen]"
-        self.visible(icons, "element == found[0] && element.click()")
+        self.visible(icons, f"found.indexOf(element) < {count} && element.click()")
 
     def enter_frames(self) -> None:
         """Go to the innermost frame of the page."""

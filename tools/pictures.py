@@ -18,8 +18,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ch07 import board
 from ch07.lab.files import write_aside
 from ch07.lab.startup import ROOT
 from tests.screens import Browser, Server, until
@@ -116,8 +118,8 @@ def clinic(browser) -> Iterator[str]:
             until(lambda: browser.charts("vz-histogram-timeseries") >= 2, fault)
         if fault == "rate_too_high":  # the loss of its first epoch is what counts as an outlier
             browser.click("paper-checkbox", "Ignore outliers")
-        if charts == 1 and tab == "scalars":  # two histograms stand side by side
-            browser.enlarge_first()
+        if tab == "scalars":  # a histogram that is enlarged counts epochs in halves
+            browser.enlarge(charts)
         yield fault
     tag = "activations/conv_1"
     browser.open(f"histograms&regexInput=(healthy|dead_relus)/&tagFilter={tag}")
@@ -125,25 +127,84 @@ def clinic(browser) -> Iterator[str]:
     yield "histogram"
 
 
-# Where the numbers stand on "histogram", in shares of a chart: of healthy, then of dead_relus.
-MARKS = ((0.12, 0.1), (0.5, 0.6), (0.93, 0.55)), ((0.55, 0.1),)
+# Where numbers stand on charts, in shares of each: those to which the text beside them refers.
+MARKS = {
+    "histogram": (((0.12, 0.1), (0.5, 0.6), (0.93, 0.55)), ((0.55, 0.1),)),
+    "no_sigmoid": (((0.2, 0.3), (0.75, 0.3)), ((0.5, 0.3),)),
+}
+CHARTS = "vz-line-chart2, vz-histogram-timeseries, vz-distribution-chart"
+# Of a chart: its box, and the texts and middles of its ticks, of the values and of the steps.
+CHART = """(() => {
+  const box = element.getBoundingClientRect();
+  const ticks = (axis, start, size) =>
+    [...element.shadowRoot.querySelectorAll(`.${axis}-axis .tick-label`)]
+      .map(tick => [tick, tick.getBoundingClientRect()])
+      .map(([tick, place]) => [tick.textContent, place[start] + place[size] / 2]);
+  return [box.x, box.y, box.width, box.height, ticks('y', 'y', 'height'), ticks('x', 'x', 'width')];
+})()"""
+# Pixels: above a chart for its tag, beside it for the names of lines, between two of these.
+ABOVE, BESIDE, APART = 64, 230, 19
+GREY = "#767676"
 
 
-def mark(browser, path: Path) -> None:
-    """Put numbers on a screenshot of two charts, to which the text beside it refers."""
-    boxes = browser.visible(
-        "vz-histogram-timeseries",
-        "(box => [box.x, box.y, box.width, box.height])(element.getBoundingClientRect())",
-    )
-    with Image.open(path) as picture:
-        draw, font, number = ImageDraw.Draw(picture), ImageFont.load_default(20), 0
-        for (x, y, width, height), marks in zip(boxes, MARKS, strict=False):
-            for right, down in marks:
-                number += 1
-                centre = (x + right * width, y + down * height)
-                draw.circle(centre, 15, fill="black")
-                draw.text(centre, str(number), "white", font, anchor="mm")
-        picture.save(path)
+def tags_of(pattern: str) -> list[str]:
+    """The tags that a filter such as "a/(b|c)" asks for."""
+    before, _, last = pattern.partition("(")
+    return [before + one for one in last.rstrip(")").split("|")] if last else [before]
+
+
+def crop(browser, name: str, path: Path) -> None:
+    """Cut a screenshot to its charts; put numbers on them, or the names of runs at their lines."""
+    height = browser.height()
+    charts = [one for one in browser.visible(CHARTS, CHART) if one[1] + one[3] <= height]
+    tab, tag = SYMPTOMS.get(name, ("histograms", ""))
+    if name in SYMPTOMS or name in MARKS:  # behind what was asked for come the charts of all tags
+        charts = charts[: len(tags_of(tag)) if tab == "scalars" else 2]
+    left, top = min(one[0] for one in charts) - 10, min(one[1] for one in charts) - ABOVE
+    right, bottom = (max(one[at] + one[at + 2] for one in charts) + 4 for at in (0, 1))
+    named = name in SYMPTOMS and tab == "scalars"
+    with Image.open(path) as whole:
+        size = round(right - left) + BESIDE * named, round(bottom - top)
+        picture = Image.new("RGB", size, "white")
+        picture.paste(whole.crop(tuple(map(round, (left, top, right, bottom)))))
+    draw, number = ImageDraw.Draw(picture), 0
+    for (x, y, wide, high, *_), marks in zip(charts, MARKS.get(name, ()), strict=False):
+        for across, down in marks:
+            number += 1
+            centre = (x - left + across * wide, y - top + down * high)
+            draw.circle(centre, 9, fill="black")
+            draw.text(centre, str(number), "white", ImageFont.load_default(13), anchor="mm")
+    for chart, one in zip(charts if named else (), tags_of(tag), strict=False):
+        name_lines(draw, browser, name, one, chart, (left, top, right))
+    if picture.width < NARROWEST:
+        picture = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.LANCZOS)
+    picture.save(path)
+
+
+def name_lines(draw, browser, fault: str, tag: str, chart: list, corner: Sequence[float]) -> None:
+    """Write beside a chart which line is that of which run; an arrow points at those of `fault`."""
+    *_, values, steps = chart
+    left, top, right = corner
+    scale = zip(*sorted((float(text), place) for text, place in values), strict=True)
+    known, places = map(list, scale)
+    lines, first = [], fault == "rate_too_high"  # which is seen in the first epoch, not in the last
+    for run in ("healthy", fault):
+        (folder,) = (of for of in browser.server.runs if of.endswith(f"-{run}"))
+        for kind in ("train", "validation"):
+            logged = board.scalars(browser.server.root / folder / kind).get(tag)
+            if logged:
+                at = 0 if first and (run, kind) == (fault, "train") else len(logged) - 1
+                place = float(np.interp(logged[at], known, places)) - top
+                lines.append((place, dict(steps)[str(at)] - left, f"{run}/{kind}"))
+    below = -np.inf
+    for place, across, text in sorted(lines):
+        below = max(place, below + APART)
+        start = right - left + 12
+        colour = "black" if text.startswith(fault) else GREY
+        draw.line([(start, below), (across + 9, place)], colour, width=2)
+        if colour == "black":
+            draw.regular_polygon((across + 12, place, 7), 3, rotation=90, fill=colour)
+        draw.text((start + 4, below), text, colour, ImageFont.load_default(16), anchor="lm")
 
 
 def words(browser) -> Iterator[str]:
@@ -173,8 +234,8 @@ def photograph(root: Path, folder: Path, pages: dict) -> None:
                 time.sleep(ANIMATIONS)
                 browser.screenshot(f"{name}_{one}")
                 path = folder / f"{name}_{one}.png"
-                if one == "histogram":
-                    mark(browser, path)
+                if name == "clinic" or one in ("histograms", "distributions", "scalars"):
+                    crop(browser, one, path)
                 if one == "words":  # the points alone
                     with Image.open(path) as picture:
                         picture.crop((313, 125, 1000, picture.height)).save(path)
@@ -196,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         drawn = {path.stem: path for path in output.glob("my_figures/*/*.png")}
         for name in shown() & drawn.keys():
             copy(drawn[name])
-        pages = {"tensorboard": (tabs, 1200, 760), "clinic": (clinic, 1000, 800)}
+        pages = {"tensorboard": (tabs, 1200, 900), "clinic": (clinic, 1000, 1300)}
         photograph(output / "my_log_dir", Path(scratch, "screens"), pages)
         real = Path(scratch, "real")
         script = [sys.executable, ROOT / "ch0702_tensor_board.py", "text_classifier"]
