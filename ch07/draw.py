@@ -7,15 +7,13 @@ rank by the longest path, order by the mean of the neighbours (barycentre), then
 their neighbours (Sugiyama, Tagawa and Toda, 1981, https://doi.org/10.1109/TSMC.1981.4308636).
 """
 
-from __future__ import annotations
-
 import itertools
-from dataclasses import dataclass
+from collections import defaultdict, namedtuple
 
 import keras
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
 from ch07 import calls
@@ -31,80 +29,42 @@ FILLS = {"input": "#CFE5F3", "merge": "#FBE3C0", "shared": "#C5EBDD", "layer": "
 MEANINGS = {"input": "input", "merge": "merges tensors", "shared": "shared: called more than once"}
 
 
-@dataclass(frozen=True)
-class Box:
-    """A layer: its kind, two lines of text, its width (inches), its place among those of a rank."""
-
-    kind: str
-    lines: tuple[str, str]
-    width: float
-    place: float
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A tensor from a layer to a call of another (from 0), and its place among the boxes."""
-
-    source: str
-    target: str
-    call: int
-    place: float
-
-
-@dataclass(frozen=True)
-class Graph:
-    """The layers of a model by name, sources first, their ranks (0 is the top), and the tensors."""
-
-    boxes: dict[str, Box]
-    edges: list[Edge]
-    ranks: dict[str, int]
+Box = namedtuple("Box", "kind lines width")  # a layer: two lines of text; inches
+Edge = namedtuple("Edge", "source target call")  # a tensor to one of the calls of a layer, from 0
+Graph = namedtuple("Graph", "boxes edges ranks")  # boxes and ranks by name, sources first; 0: top
 
 
 def graph_of(model: keras.Model) -> Graph:
     """The graph of a functional or Sequential model: the calls that it makes itself."""
     calls.need_graph(model)
-    given = {id(tensor) for tensor in model.inputs}
-    sources: dict[tuple, list[tuple]] = {}  # of each call (layer, number of its life)
+    taken: dict[tuple, list[tuple]] = {}  # by each call (layer, number of its life): other calls
 
-    def visit(tensor) -> None:
-        operation, number, _ = tensor._keras_history
-        if (operation, number) not in sources:
-            taken = [] if id(tensor) in given else operation._inbound_nodes[number].input_tensors
-            for argument in taken:
-                visit(argument)
-            sources[operation, number] = [tuple(one._keras_history)[:2] for one in taken]
+    def visit(tensor) -> tuple:
+        call = layer, number = tensor._keras_history[:2]
+        if call not in taken:
+            taken[call] = [visit(one) for one in layer._inbound_nodes[number].input_tensors]
+        return call
 
     for tensor in (*model.outputs, *model.inputs):  # there may be an input that nothing uses
         visit(tensor)
-    numbers: dict[keras.Operation, list[int]] = {}  # of the calls that are this model's
-    for operation, number in sources:
-        numbers.setdefault(operation, []).append(number)
-    at = {operation.name: place for place, operation in enumerate(numbers)}
-    boxes, edges, depths = {}, [], {}
-    for (operation, number), taken in sources.items():
-        name, several = operation.name, len(numbers[operation])
-        call = sorted(numbers[operation]).index(number)
-        depths[operation, number] = 1 + max((depths[one] for one in taken), default=-1)
-        for place, (source, _) in enumerate(taken, start=1):
-            behind = max(at[one.name] for one, _ in taken[:place])
-            edges.append(Edge(source.name, name, call, behind + 0.5))
-        if name not in boxes:
-            kind = "shared" if several > 1 else "merge" if len(taken) > 1 else "layer"
-            shapes = [tensor.shape[1:] for tensor in operation._inbound_nodes[number].outputs]
-            shapes = ["x".join("?" if n is None else str(n) for n in of) for of in shapes]
-            what = type(operation).__name__ + (f" called {several} times" if several > 1 else "")
-            lines = (name, f"{what} -> {', '.join(of or 'scalar' for of in shapes)}")
-            width = (max(map(len, lines)) + 2) * CHARACTER
-            boxes[name] = Box(kind if taken else "input", lines, width, at[name])
-    # The rank: the longest path from an input to the last of the calls.
-    last = {of.name: max(depths[of, number] for number in numbers[of]) for of in numbers}
-    for name, box in boxes.items():
-        if box.kind == "input":  # right above the first layer that takes it
-            takers = [last[edge.target] for edge in edges if edge.source == name]
-            last[name] = min(takers, default=1) - 1
+    boxes, edges, depths, ranks = {}, [], {}, {}
+    for (layer, number), sources in taken.items():
+        numbers = sorted(n for other, n in taken if other is layer)  # of its calls in this model
+        # The rank: the longest path from an input to the last of the calls.
+        depths[layer, number] = 1 + max((depths[one] for one in sources), default=-1)
+        ranks[layer.name] = max(depths.get((layer, n), 0) for n in numbers)
+        call, several = numbers.index(number), len(numbers) > 1
+        edges += [Edge(source.name, layer.name, call) for source, _ in sources]
+        kind = "shared" if several else "merge" if len(sources) > 1 else "layer"
+        shapes = [one.shape[1:] for one in layer._inbound_nodes[number].outputs]
+        shapes = ["x".join(str(n or "?") for n in shape) or "scalar" for shape in shapes]
+        what = type(layer).__name__ + f" called {len(numbers)} times" * several
+        lines = layer.name, f"{what} -> {', '.join(shapes)}"
+        width = (max(map(len, lines)) + 2) * CHARACTER
+        boxes.setdefault(layer.name, Box(kind if sources else "input", lines, width))
     # A layer called on its own output leaves a rank empty.
-    closed = {depth: number for number, depth in enumerate(sorted(set(last.values())))}
-    return Graph(boxes, edges, {name: closed[depth] for name, depth in last.items()})
+    filled = sorted(set(ranks.values()))
+    return Graph(boxes, edges, {name: filled.index(rank) for name, rank in ranks.items()})
 
 
 def place(graph: Graph) -> tuple[dict[str, float], dict[tuple[int, int], float]]:
@@ -112,46 +72,36 @@ def place(graph: Graph) -> tuple[dict[str, float], dict[tuple[int, int], float]]
 
     Passing edges take part in the layout as if they were narrow boxes, so nothing covers them.
     """
-    rows: dict[int, list] = {rank: [] for rank in range(max(graph.ranks.values()) + 1)}
-    neighbours: dict = {}  # of layers and of passing edges
     widths = {name: box.width + 0.3 for name, box in graph.boxes.items()}
-    places = {name: box.place for name, box in graph.boxes.items()}
-    for name, rank in graph.ranks.items():
-        rows[rank].append(name)
-        neighbours[name] = []
+    order = {name: float(number) for number, name in enumerate(graph.boxes)}
+    ranks, neighbours = dict(graph.ranks), defaultdict(list)  # of layers and of passing edges
+    behind: dict[tuple, float] = {}  # by call: the last of the branches that it has taken so far
     for number, edge in enumerate(graph.edges):
-        low, high = graph.ranks[edge.source], graph.ranks[edge.target]
-        lane = [(number, rank) for rank in range(low + 1, high)]
+        key = edge.target, edge.call
+        behind[key] = max(behind.get(key, 0), order[edge.source] + 0.5)
+        lane = [(number, rank) for rank in range(ranks[edge.source] + 1, ranks[edge.target])]
         for item in lane:
-            rows[item[1]].append(item)
-            widths[item], places[item], neighbours[item] = LANE_WIDTH, edge.place, []
-        stops = [edge.source, *lane, edge.target] if low < high else []
-        for one, other in itertools.pairwise(stops):
+            ranks[item], widths[item], order[item] = item[1], LANE_WIDTH, behind[key]
+        for one, other in itertools.pairwise([edge.source, *lane, edge.target]):
             neighbours[one].append(other)
             neighbours[other].append(one)
-
-    def spread(row: list, wished: np.ndarray) -> dict:
-        """Centres in the order of `row`, apart by their widths, as near `wished` as they can be."""
-        apart = [(widths[one] + widths[other]) / 2 for one, other in itertools.pairwise(row)]
-        offsets = np.cumsum([0, *apart])
-        # Minus the offsets, "apart" means "not falling": the nearest such sequence is the mean of
-        # the running maximum from the left and the running minimum from the right.
-        free = wished - offsets
-        left = np.maximum.accumulate(free)
-        right = np.minimum.accumulate(free[::-1])[::-1]
-        return dict(zip(row, (left + right) / 2 + offsets, strict=True))
-
-    x: dict = {}
-    for row in rows.values():
-        row.sort(key=places.get)
-        x |= spread(row, np.zeros(len(row)))
+    rows: list[list] = [[] for _ in range(max(ranks.values()) + 1)]
+    for item in sorted(ranks, key=order.get):
+        rows[ranks[item]].append(item)
+    x = dict.fromkeys(ranks, 0.0)
     for sweep in range(2 * SWEEPS):
-        for rank in sorted(rows, reverse=bool(sweep % 2)):
-            row = rows[rank]
+        for row in reversed(rows) if sweep % 2 else rows:
             wished = {i: np.mean([x[n] for n in neighbours[i]] or [x[i]]) for i in row}
             if sweep < SWEEPS:  # first find the order, then keep it and straighten
                 row.sort(key=wished.get)
-            x |= spread(row, np.array([wished[i] for i in row]))
+            pairs = itertools.pairwise(widths[item] for item in row)
+            offsets = np.cumsum([0, *((one + other) / 2 for one, other in pairs)])
+            # Minus the offsets, "apart" means "not falling": the nearest such sequence is the mean
+            # of the running maximum from the left and the running minimum from the right.
+            free = [wished[item] for item in row] - offsets
+            left = np.maximum.accumulate(free)
+            right = np.minimum.accumulate(free[::-1])[::-1]
+            x |= zip(row, (left + right) / 2 + offsets, strict=True)
     return {name: x[name] for name in graph.boxes}, {i: x[i] for i in x if isinstance(i, tuple)}
 
 
@@ -160,42 +110,34 @@ def draw(model: keras.Model, title: str = "") -> Figure:
     graph = graph_of(model)
     x, lanes = place(graph)
     y = {name: -RANK_HEIGHT * rank for name, rank in graph.ranks.items()}
-    sides = [c + side * graph.boxes[n].width / 2 for n, c in x.items() for side in (-1, 1)]
-    sides += lanes.values()
-    kinds = [kind for kind in MEANINGS if any(box.kind == kind for box in graph.boxes.values())]
     heading = f"{title or model.name}: {model.count_params():,} parameters"
-    least = max(0.1 * len(heading), sum(0.45 + 0.075 * len(MEANINGS[kind]) for kind in kinds))
-    left = min(sides) - 0.2
-    right = max(max(sides), left + least) + 0.2
+    kinds = {box.kind for box in graph.boxes.values()}
+    legend = {kind: 0.45 + 0.075 * len(MEANINGS[kind]) for kind in MEANINGS if kind in kinds}
+    sides = [c + side * graph.boxes[n].width / 2 for n, c in x.items() for side in (-1, 1)]
+    left = min(*sides, *lanes.values()) - 0.2
+    least = left + max(0.1 * len(heading), sum(legend.values()))
+    right = max(*sides, *lanes.values(), least) + 0.2
     top, bottom = 0.9, min(y.values()) - 0.5
     figure = Figure(figsize=(right - left, top - bottom))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(left, right), ylim=(bottom, top))
     axes.set_axis_off()
-    before = [  # where each edge comes from
-        lanes.get((number, graph.ranks[edge.target] - 1), x[edge.source])
-        for number, edge in enumerate(graph.edges)
-    ]
     for number, edge in enumerate(graph.edges):
         style = dict(arrowstyle="-|>", mutation_scale=9, color=GREY, linewidth=1.2, zorder=1)
         style |= dict(linestyle="--" if edge.call else "-")
-        if graph.ranks[edge.source] < graph.ranks[edge.target]:
+        start, end = (x[edge.source], y[edge.source]), (x[edge.target], y[edge.target])
+        if start[1] > end[1]:
             # Edges into one box arrive side by side, in their order: two look like two.
             order = [n for n, other in enumerate(graph.edges) if other.target == edge.target]
-            order.sort(key=before.__getitem__)
             share = (order.index(number) + 1) / (len(order) + 1) - 0.5
-            end = x[edge.target] + share * graph.boxes[edge.target].width / 2
+            end = end[0] + share * graph.boxes[edge.target].width / 2, end[1]
             # Straight beside the boxes of a rank, so that the curve stays clear of their corners.
-            lane = [
-                (lanes[number, rank], -RANK_HEIGHT * rank + side * BOX_HEIGHT / 2)
-                for rank in range(graph.ranks[edge.source] + 1, graph.ranks[edge.target])
-                for side in (1, -1)
-            ]
-            start = (x[edge.source], y[edge.source] - BOX_HEIGHT / 2)
-            points = [start, *lane, (end, y[edge.target] + BOX_HEIGHT / 2)]
-            axes.add_patch(FancyArrowPatch(path=smooth(points), **style))
+            passed = range(graph.ranks[edge.source] + 1, graph.ranks[edge.target])
+            stops = [start, *((lanes[number, rank], -RANK_HEIGHT * rank) for rank in passed), end]
+            points = [(at, of + side * BOX_HEIGHT / 2) for at, of in stops for side in (1, -1)]
+            axes.add_patch(FancyArrowPatch(path=smooth(points[1:-1]), **style))
         else:  # up, or back to its own box: beside the boxes
             ends = [x[name] + graph.boxes[name].width / 2 for name in (edge.source, edge.target)]
-            below, above = (ends[0], y[edge.source] - 0.15), (ends[1], y[edge.target] + 0.15)
+            below, above = (ends[0], start[1] - 0.15), (ends[1], end[1] + 0.15)
             axes.add_patch(FancyArrowPatch(below, above, connectionstyle="arc3,rad=0.8", **style))
     for name, box in graph.boxes.items():
         corner = (x[name] - box.width / 2, y[name] - BOX_HEIGHT / 2)
@@ -204,12 +146,12 @@ def draw(model: keras.Model, title: str = "") -> Figure:
         for line, shift, weight in zip(box.lines, (0.1, -0.1), ("bold", "normal"), strict=True):
             text = dict(family="monospace", size=FONT_SIZE, ha="center", va="center", zorder=3)
             axes.text(x[name], y[name] + shift, line, weight=weight, **text)
-    at = left + 0.2
-    axes.text(at, top - 0.2, heading, va="center")
-    for kind in kinds:
-        axes.add_patch(Rectangle((at, top - 0.53), 0.16, 0.16, fc=FILLS[kind], ec=GREY))
-        axes.text(at + 0.22, top - 0.45, MEANINGS[kind], size=8, va="center")
-        at += 0.45 + 0.075 * len(MEANINGS[kind])
+    axes.text(left + 0.2, top - 0.2, heading, va="center")
+    at = left + 0.25
+    for kind, width in legend.items():
+        style = dict(boxstyle="square", fc=FILLS[kind], ec=GREY)
+        axes.text(at, top - 0.45, MEANINGS[kind], size=8, va="center", bbox=style)
+        at += width
     return figure
 
 
