@@ -1,7 +1,5 @@
 """The pictures of section 7.3, in the order of the book."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,10 +8,9 @@ from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 
 from ch07.lab.language import tr
-from ch07.plots.common import Panel, bars, curves, finish, heat_map, points, row
+from ch07.plots.common import Panel, Scores, bars, curves, finish, heat_map, points, row
 
 ACCURACY = "test accuracy (share right)"
-Scores = Mapping[str, float]
 
 
 def batch_normalization(
@@ -37,27 +34,23 @@ def batch_normalization(
     series = {f"momentum {momentum}": values for momentum, values in accuracy.items()}
     slow, quick = (values[0] for values in series.values())
     title = f"The same weights, other averages: {slow:.2f} and {quick:.2f}"
-    epochs = range(1, 1 + len(accuracy[0.99]))
-    return row(means, curves(epochs, series, "epoch", ACCURACY, title=title))
+    return row(means, curves(None, series, "epoch", ACCURACY, title=title))
 
 
-def normalized_depth(
-    gradients: Mapping[str, np.ndarray], accuracy: Scores, chance: float
-) -> Figure:
+def normalized_depth(gradients: Mapping, accuracy: Scores, chance: float) -> Figure:
     """Gradients over the layers, (layers,), by "normalized" and "plain", and test accuracies."""
-    depth, left = len(gradients["plain"]), 100 * gradients["plain"][0]
-    title = f"{depth} plain layers leave {left:.2g} % of the gradient"
+    left = 100 * gradients["plain"][0]
+    title = f"{len(gradients['plain'])} plain layers leave {left:.2g} % of the gradient"
     labels = "layer", "gradient at the layer / at the last"
-    arriving = curves(range(1, 1 + depth), gradients, *labels, yscale="log", title=title)
+    arriving = curves(None, gradients, *labels, yscale="log", title=title)
     best = max(accuracy, key=accuracy.get)
-    title = f"{best}: {accuracy[best]:.2f}"
-    return row(arriving, bars(accuracy, ACCURACY, upright={"chance": chance}, title=title))
+    options = {"title": f"{best}: {accuracy[best]:.2f}", "upright": {"chance": chance}}
+    return row(arriving, bars(accuracy, ACCURACY, **options))
 
 
 def separable_convolution(ratios: Scores) -> Figure:
     """What the separable convnet needs of what the plain one needs, by quantity."""
-    work, time = ratios["multiply-adds"], ratios["time"]
-    title = f"Separable: {work:.2f} of the multiply-adds, here {time:.2f} of the time"
+    title = "Separable: {multiply-adds:.2f} of the multiply-adds, here {time:.2f} of the time"
     return row(bars(ratios, "separable / plain (ratio)", title=title), height=3.0)
 
 
@@ -70,8 +63,8 @@ def separable_or_not(accuracy: Scores, chance: float) -> Figure:
         series = {of: [accuracy[f"{images} {of} {n}"] for n in budgets] for of in kinds}
         ahead = series["separable"][at] - series["plain"][at]
         title = f"Channels {images}: {kinds[ahead > 0]} gains {abs(ahead):.2f} at {budgets[at]:,}"
-        labels = "parameters of the model", ACCURACY
-        return curves(budgets, series, *labels, level=("chance", chance), title=title)
+        options = {"level": ("chance", chance), "title": title}
+        return curves(budgets, series, "parameters of the model", ACCURACY, **options)
 
     return row(panel("apart", 0), panel("tangled", -1))
 
@@ -89,7 +82,7 @@ def hyperparameter_search(trials: Sequence[FrozenTrial], importances: Scores) ->
     values = np.array([trial.value for trial in trials])
     pruned = np.array([trial.state == TrialState.PRUNED for trial in trials])
     rates = np.array([trial.params["learning_rate"] for trial in trials])
-    numbers, complete = np.arange(1, 1 + len(trials)), np.where(pruned, np.nan, values)
+    complete = np.where(pruned, np.nan, values)
     winner = np.nanargmax(complete)
 
     def groups(x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -97,8 +90,11 @@ def hyperparameter_search(trials: Sequence[FrozenTrial], importances: Scores) ->
         return {name: (x[of], values[of]) for name, of in kinds.items() if of.any()}
 
     ylabel, title = "validation accuracy", f"From {values.min():.2f} to {values[winner]:.2f}"
-    best = {"best so far": np.fmax.accumulate(complete)}
-    history = curves(numbers, best, "trial", ylabel, rings=groups(numbers), title=title)
+    best, rings = (
+        {"best so far": np.fmax.accumulate(complete)},
+        groups(np.arange(1, 1 + len(trials))),
+    )
+    history = curves(None, best, "trial", ylabel, rings=rings, title=title)
     options = {"xscale": "log", "title": f"The best trial had {rates[winner]:.1g}"}
     over_rates = points(groups(rates), "learning rate (log scale)", ylabel, **options)
     title = f"What mattered most: {max(importances, key=importances.get)}"
@@ -112,13 +108,12 @@ def beside_random_search(means: Mapping[str, np.ndarray], leads: np.ndarray, bes
     """
     trials, random = len(means["TPE"]), means["random search"][-1]
     title = f"{trials} random trials are worth {1 + np.argmax(means['TPE'] >= random)} of TPE"
-    labels, level = ("trial", "validation accuracy, best so far"), ("best of the grid", best)
-    over_trials = curves(range(1, trials + 1), means, *labels, level=level, title=title)
+    options = {"level": ("best of the grid", best), "title": title}
+    over_trials = curves(None, means, "trial", "validation accuracy, best so far", **options)
     title = f"TPE is ahead in {np.sum(leads > 0)} of {len(leads)} pairs"
-    outcomes, level = {"TPE": np.sort(leads)}, ("random search", 0)
+    options = {"level": ("random search", 0), "title": title}
     labels = "pairs of searches", f"lead of TPE after {trials} trials"
-    pairs = range(1, 1 + len(leads))
-    return row(over_trials, curves(pairs, outcomes, *labels, level=level, title=title))
+    return row(over_trials, curves(None, {"TPE": np.sort(leads)}, *labels, **options))
 
 
 def overfit_the_validation_set(
@@ -127,14 +122,13 @@ def overfit_the_validation_set(
     """By how much the best so far is overrated, after each trial, by samples to validate on."""
     few, trials = min(trained), len(trained[min(trained)])
     shown = np.unique(np.geomspace(1, trials, 12).round().astype(int))  # even on a log scale
-    highest = 1.08 * max(gap.max() for of in (coins, trained) for gap in of.values())
+    highest = 1.08 * np.max([*coins.values(), *trained.values()])
 
     def panel(subject: str, gaps: Mapping[int, np.ndarray]) -> Panel:
         series = {f"{size:,} validation samples": gaps[size][shown - 1] for size in sorted(gaps)}
         title = f"{subject}: the best of {trials} is overrated by {gaps[few][-1]:.2f}"
-        labels = "trials (log scale)", "validation - test accuracy"
-        options = {"xscale": "log", "ylim": (-0.01, highest)}
-        return curves(shown, series, *labels, title=title, **options)
+        options = {"xscale": "log", "ylim": (-0.01, highest), "title": title}
+        return curves(shown, series, "trials (log scale)", "validation - test accuracy", **options)
 
     return row(panel("Coins", coins), panel("Trained models", trained))
 

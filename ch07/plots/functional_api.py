@@ -1,56 +1,43 @@
 """The pictures of section 7.1, in the order of the book; a title says what the numbers show."""
 
-from __future__ import annotations
-
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ch07.plots.common import Panel, bars, curves, heat_map, points, row
+from ch07.plots.common import Panel, Scores, bars, curves, heat_map, panel, points, row
 
 CHANCE = {"chance": 0.5}
-Scores = Mapping[str, float]  # by model
 
 
-def named(names: Mapping[str, str], scores: Scores) -> dict[str, float]:
-    """The `scores` of some models by the `names` that a picture has for them, in that order."""
-    return {name: scores[key] for key, name in names.items()}
-
-
-def images(samples: Mapping[str, np.ndarray], title: str) -> Panel:
+@panel
+def images(axes, samples: Mapping[str, np.ndarray], title: str):
     """Square images by name, two in a row: grey, or three channels around 0 as colours."""
-
-    def drawn(axes: Axes) -> None:
-        for at, (name, sample) in enumerate(samples.items()):
-            left, top = 1.15 * (at % 2), -1.3 * (at // 2)
-            colours = sample if sample.ndim == 2 else np.clip(sample / 5 + 0.5, 0, 1)
-            axes.imshow(colours, cmap="gray", extent=(left, left + 1, top - 1, top))
-            axes.text(left + 0.5, top + 0.04, name, ha="center", va="bottom", fontsize=9)
-        axes.set(title=title, xlim=(0, 2.15), ylim=(0.3 - 1.3 * -(-len(samples) // 2), 0.3))
-        axes.set_axis_off()
-
-    return drawn
+    for at, (name, sample) in enumerate(samples.items()):
+        left, top = 1.15 * (at % 2), -1.3 * (at // 2)
+        colours = sample if sample.ndim == 2 else np.clip(sample / 5 + 0.5, 0, 1)
+        axes.imshow(colours, cmap="gray", extent=(left, left + 1, top - 1, top))
+        axes.text(left + 0.5, top + 0.04, name, ha="center", va="bottom", fontsize=9)
+    axes.set(title=title, xlim=(0, 2.15), ylim=(0.3 - 1.3 * -(-len(samples) // 2), 0.3))
+    axes.set_axis_off()
 
 
 def sequential_and_functional(accuracy: Scores) -> Figure:
     """Test accuracies of the stack, written in both ways."""
     names = {"functional": "functional API", "Sequential": "Sequential"}
     title = "One stack, written in two ways: {functional:.2f} and {Sequential:.2f} right"
-    title, upright = title.format(**accuracy), {"chance": accuracy["chance"]}
-    xlabel = "test accuracy (share of vectors)"
-    return row(bars(named(names, accuracy), xlabel, upright=upright, title=title))
+    chance = {"chance": accuracy["chance"]}
+    return row(bars(accuracy, "test accuracy (share of vectors)", names, title, upright=chance))
 
 
 def question_answering(accuracy: Scores, stories: Any) -> Figure:
     """Test accuracies with "both" inputs, the "text" and the "question", and the best possible."""
     names = {"both": "text and question", "text": "text alone", "question": "question alone"}
-    title = "Both inputs: {both:.2f}. One alone: {text:.2f} or {question:.2f}".format(**accuracy)
-    xlabel = "test accuracy (share of questions)"
-    best = named(names, stories.best_possible)
-    return row(bars(named(names, accuracy), xlabel, best=best, title=title))
+    title = "Both inputs: {both:.2f}. One alone: {text:.2f} or {question:.2f}"
+    best = stories.best_possible
+    return row(bars(accuracy, "test accuracy (share of questions)", names, title, best=best))
 
 
 def multimodal(garments: Any, r2: Scores) -> Figure:
@@ -59,33 +46,28 @@ def multimodal(garments: Any, r2: Scores) -> Figure:
     stripes = np.abs(np.diff(cloth, axis=2)).mean(axis=(1, 2))  # they change from pixel to pixel
     samples = {"as new": cloth[stripes.argmax()], "worn": cloth[stripes.argmin()]}
     names = {"joint": "learned jointly"} | {name: name for name in r2 if name != "joint"}
-    title = f"Learned jointly: {r2['joint']:.2f}. Best mix of three models: {r2['best mix']:.2f}"
-    best = named(names, garments.best_possible)
-    panel = bars(named(names, r2), "R2 (explained share)", best=best, title=title)
-    return row(images(samples, "A picture shows the wear of the cloth"), panel)
+    title = "Learned jointly: {joint:.2f}. Best mix of three models: {best mix:.2f}"
+    learned = bars(r2, "R2 (explained share)", names, title, best=garments.best_possible)
+    return row(images(samples, "A picture shows the wear of the cloth"), learned)
 
 
-def loss_weights(
-    posts: Any, start: Scores, weights: Scores, plain: Scores, score: Scores
-) -> Figure:
+def loss_weights(posts, start: Scores, weights: Scores, plain: Scores, score: Scores) -> Figure:
     """What each loss contributes to their sum; accuracies without and with `weights`.
 
     `start`, `plain` and `score`: what `evaluate` says before training, after it without and with.
     """
-    book = {"age": 0.25, "income": 1.0, "gender": 10.0}
-    shares = {"unweighted": dict.fromkeys(book, 1.0), "as printed": book, "weighted": weights}
-    for name, by_output in shares.items():
-        parts = {output: by_output[output] * start[f"{output}_loss"] for output in book}
-        shares[name] = {output: part / sum(parts.values()) for output, part in parts.items()}
-    scores, best = {}, {}
-    for output in ("income", "gender"):
-        for kind, of in {"unweighted": plain, "weighted": score}.items():
-            scores[f"{output}, {kind}"] = of[f"{output}_accuracy"]
-            best[f"{output}, {kind}"] = posts.best_possible[output]
+    book, shares = {"age": 0.25, "income": 1.0, "gender": 10.0}, {}
+    factors = {"unweighted": dict.fromkeys(book, 1.0), "as printed": book, "weighted": weights}
+    for kind, of in factors.items():
+        parts = np.array([of[output] * start[f"{output}_loss"] for output in book])
+        shares[kind] = dict(zip(book, parts / parts.sum(), strict=True))
+    scores, best, kinds = {}, {}, {"unweighted": plain, "weighted": score}
+    for output, (kind, of) in itertools.product(("income", "gender"), kinds.items()):
+        scores[f"{output}, {kind}"] = of[f"{output}_accuracy"]
+        best[f"{output}, {kind}"] = posts.best_possible[output]
     title = "Income: {income, unweighted:.2f} unweighted, {income, weighted:.2f} weighted"
-    xlabel = "test accuracy (share of writers)"
-    learned = bars(scores, xlabel, best=best, title=title.format(**scores))
-    title = f"Unweighted, the age is {shares['unweighted']['age']:.1%} of the loss"
+    learned = bars(scores, "test accuracy (share of writers)", title=title, best=best)
+    title = "Unweighted, the age is {unweighted[age]:.1%} of the loss"
     return row(bars(shares, "share of the loss before training", title=title), learned)
 
 
@@ -94,10 +76,9 @@ def correlated_targets(phrases: Any, accuracy: Scores) -> Figure:
     names = {"alone": "gender alone", "together": "with age and income"}
     known, writers = (phrases.weights["gender"] > 0).sum(), len(phrases.train)
     title = f"Gender known of {known} writers in {writers:,}: "
-    title += "{alone:.2f} alone, {together:.2f} with others".format(**accuracy)
+    title += "{alone:.2f} alone, {together:.2f} with others"
     upright = {"best possible": phrases.best_possible} | CHANCE
-    xlabel = "test accuracy (share of writers)"
-    return row(bars(named(names, accuracy), xlabel, upright=upright, title=title))
+    return row(bars(accuracy, "test accuracy (share of writers)", names, title, upright=upright))
 
 
 def inception(scales: Any, accuracy: Mapping[str, Sequence[float]]) -> Figure:
@@ -107,16 +88,13 @@ def inception(scales: Any, accuracy: Mapping[str, Sequence[float]]) -> Figure:
         for answer in ("no", "yes"):
             image = scales.test[scales.test_targets[:, at] == (answer == "yes")][0]
             samples[f"{scale}: {answer}"] = image[..., [0, 1, 1] if scale == "colour" else [2] * 3]
-    names = {
-        "module": "all four", "a": "a: 1x1", "b": "b: 1x1, 3x3", "c": "c: average, 3x3",
-        "d": "d: 1x1, 3x3, 3x3",
-    }  # fmt: skip
-    values = np.array([accuracy[name] for name in names])
+    names = ["all four", "a: 1x1", "b: 1x1, 3x3", "c: average, 3x3", "d: 1x1, 3x3, 3x3"]
+    values = np.array([accuracy[name] for name in ("module", *"abcd")])
     columns = ["colour\n(1 pixel)", "fine\n(3 pixels)", "coarse\n(5 pixels)"]
     worst, single = values[0].min(), values[1:].min(axis=1).max()
     title = f"Worst of three: {worst:.2f} together, {single:.2f} alone"
-    panel = heat_map(values, "test accuracy", list(names.values()), columns, title=title)
-    return row(images(samples, "Three questions about an image"), panel, height=5.2)
+    learned = heat_map(values, "test accuracy", names, columns, title=title)
+    return row(images(samples, "Three questions about an image"), learned, height=5.2)
 
 
 def pointwise(scales: Any, model: Any, accuracy: Mapping[str, Sequence[float]]) -> Figure:
@@ -129,14 +107,12 @@ def pointwise(scales: Any, model: Any, accuracy: Mapping[str, Sequence[float]]) 
     apart = np.abs(before.ravel()[order] - after.ravel()).max()
     samples = {"an image": image[0], "its pixels shuffled": shuffled[0]}
     samples |= {"1x1 of the image": before, "1x1 of the shuffled": after}
-    groups = {
-        question: {name: of[at] for name, of in accuracy.items()}
-        for at, question in enumerate(("colour", "stripes"))
-    }
-    title = "1x1: colour {:.2f}, stripes {:.2f}".format(*accuracy["1x1"][:2])
-    panel = bars(groups, "test accuracy (share of images)", upright=CHANCE, title=title)
+    questions = ("colour", "stripes")
+    groups = {of: {name: accuracy[name][n] for name in accuracy} for n, of in enumerate(questions)}
+    title = "1x1: colour {colour[1x1]:.2f}, stripes {stripes[1x1]:.2f}"
+    learned = bars(groups, "test accuracy (share of images)", title=title, upright=CHANCE)
     title = "Shuffle before or after: the same" if apart < 1e-5 else f"They differ by {apart:.1g}"
-    return row(images(samples, title), panel, height=4.6)
+    return row(images(samples, title), learned, height=4.6)
 
 
 def residual_depth(accuracy: Scores, gradient: Scores) -> Figure:
@@ -144,65 +120,55 @@ def residual_depth(accuracy: Scores, gradient: Scores) -> Figure:
     depths = sorted({int(name.split()[1]) for name in gradient})
     deepest = depths[-1]
 
-    def lines(values: Scores) -> dict[str, list[float]]:
+    def over_depth(values: Scores, ylabel: str, title: str, **options: Any) -> Panel:
         kinds = {"plain": "plain", "with shortcuts": "residual"}
-        return {name: [values[f"{kind} {n}"] for n in depths] for name, kind in kinds.items()}
+        lines = {name: [values[f"{kind} {n}"] for n in depths] for name, kind in kinds.items()}
+        title = title.format(*(line[-1] for line in lines.values()))
+        rings = {"linear shortcuts": ([deepest], [values[f"linear {deepest}"]])}
+        return curves(depths, lines, "layers", ylabel, rings=rings, title=title, **options)
 
-    learned, arrived = lines(accuracy), lines(gradient)
-    plain, residual = (values[-1] for values in learned.values())
-    title = f"{deepest} layers: {plain:.2f} plain, {residual:.2f} with shortcuts"
-    labels, level = ("layers", "test accuracy"), ("chance", 0.5)
-    rings = {"linear shortcuts": ([deepest], [accuracy[f"linear {deepest}"]])}
-    left = curves(depths, learned, *labels, level=level, rings=rings, title=title)
-    plain, residual = (values[-1] for values in arrived.values())
-    title = f"Gradient: {plain:.1g} arrives, {residual:.1g} with shortcuts"
-    labels = "layers", "gradient at the first layer / at the last"
-    rings = {"linear shortcuts": ([deepest], [gradient[f"linear {deepest}"]])}
-    return row(left, curves(depths, arrived, *labels, yscale="log", rings=rings, title=title))
+    title = f"{deepest} layers: {{:.2f}} plain, {{:.2f}} with shortcuts"
+    learned = over_depth(accuracy, "test accuracy", title, level=("chance", 0.5))
+    ylabel = "gradient at the first layer / at the last"
+    title = "Gradient: {:.1g} arrives, {:.1g} with shortcuts"
+    return row(learned, over_depth(gradient, ylabel, title, yscale="log"))
 
 
 def bottleneck(accuracy: Scores) -> Figure:
     """Test accuracies "without" and "with" a shortcut around the narrow layer."""
     names = {"without": "through one unit", "with": "and a shortcut around it"}
-    title = "Through one unit: {without:.2f}, with a shortcut: {with:.2f}".format(**accuracy)
-    upright = {"best possible": accuracy["best possible"]}
-    xlabel = "test accuracy (share of points)"
-    return row(bars(named(names, accuracy), xlabel, upright=upright, title=title))
+    title = "Through one unit: {without:.2f}, with a shortcut: {with:.2f}"
+    best = {"best possible": accuracy["best possible"]}
+    return row(bars(accuracy, "test accuracy (share of points)", names, title, upright=best))
 
 
 def carry_track(gradient: Mapping[str, np.ndarray], accuracy: Scores) -> Figure:
     """The gradient on each step before training, (steps,), and recall after it, by layer."""
     names = {"RNN": "SimpleRNN", "LSTM": "LSTM", "open": "LSTM, gate\nstarted open"}
-    steps = len(gradient["LSTM"])
-    closed, opened = gradient["LSTM"][0], gradient["open"][0]
-    title = f"Of the gradient {closed:.1g} arrives, gate open {opened:.1g}"
-    lines, ylabel = named(names, gradient), "gradient at the step / at the last"
-    arrives = curves(range(1, steps + 1), lines, "time step", ylabel, yscale="log", title=title)
-    title = f"First of {steps} steps recalled: {accuracy['open']:.2f}, gate open"
-    upright = {"chance": accuracy["chance"]}
-    xlabel = "test accuracy (share of sequences)"
-    return row(arrives, bars(named(names, accuracy), xlabel, upright=upright, title=title))
+    lines, ylabel = {names[of]: gradient[of] for of in names}, "gradient at the step / at the last"
+    title = "Of the gradient {LSTM[0]:.1g} arrives, gate open {open[0]:.1g}".format(**gradient)
+    arrives = curves(None, lines, "time step", ylabel, yscale="log", title=title)
+    title = f"First of {len(gradient['LSTM'])} steps recalled: {{open:.2f}}, gate open"
+    xlabel, chance = "test accuracy (share of sequences)", {"chance": accuracy["chance"]}
+    return row(arrives, bars(accuracy, xlabel, names, title, upright=chance))
 
 
 def siamese_lstm(accuracy: Scores, duplicates: Mapping[str, Any]) -> Figure:
     """Test accuracies by model; the scores of all pairs of queries (`find_duplicates`)."""
     names = {"shared": "one shared LSTM", "two LSTMs": "two LSTMs", "head as printed": "as printed"}
-    title = "Same or not: {shared:.2f} with one LSTM, {two LSTMs:.2f} with two".format(**accuracy)
-    xlabel = "test accuracy (share of pairs)"
-    learned = bars(named(names, accuracy), xlabel, upright=CHANCE, title=title)
+    title = "Same or not: {shared:.2f} with one LSTM, {two LSTMs:.2f} with two"
+    learned = bars(accuracy, "test accuracy (share of pairs)", names, title, upright=CHANCE)
     scores, same = duplicates["scores"], duplicates["duplicate"]
     height = np.random.default_rng(0).random(len(scores))
-    groups = {
-        f"other pairs ({(~same).sum():,})": (scores[~same], height[~same]),
-        f"duplicates ({same.sum()})": (scores[same], height[same]),
-    }
+    kinds = {"other pairs": ~same, "duplicates": same}
+    groups = {f"{name} ({of.sum():,})": (scores[of], height[of]) for name, of in kinds.items()}
     title = "{recall:.0%} of duplicates found, {precision:.0%} of the found right"
     options = {"title": title.format(**duplicates), "yticks": []}
-    upright = {"threshold": duplicates["threshold"]}
-    panels = [learned, points(groups, "score of a pair", "", upright=upright, **options)]
+    options["upright"] = {"threshold": duplicates["threshold"]}
+    panels = [learned, points(groups, "score of a pair", "", **options)]
     if "alike" in duplicates:  # of real digits
         alike = duplicates["alike"]
-        names = [f"{kind}" for kind in range(len(alike))]
+        names = [*map(str, range(len(alike)))]
         others = np.where(np.eye(len(alike), dtype=bool), -1, alike)
         one, other = np.unravel_index(others.argmax(), others.shape)
         title = f"Most alike: {one} and {other}, mean score {others.max():.2f}"
@@ -216,9 +182,9 @@ def two_eyes(pairs: Any, error: Scores) -> Figure:
     names = {"one base": "one base,\ntwo eyes", "two bases": "two bases", "one eye": "one eye"}
     at = pairs.test_targets[:, 0].argmax()
     eyes = {f"{side} eye": pairs.test[side][at, ..., 0] for side in ("left", "right")}
-    title = "Off by {one base:.2f} pixels with two eyes, {one eye:.2f} with one".format(**error)
-    mean = np.abs(pairs.test_targets - pairs.train_targets.mean()).mean()
-    upright = {"always the mean": mean}
-    panel = bars(named(names, error), "mean absolute error (pixels)", upright=upright, title=title)
-    shift = f"The depth: a shift of {pairs.test_targets[at, 0]:.0f} pixels"
-    return row(images(eyes, shift), panel)
+    title = "Off by {one base:.2f} pixels with two eyes, {one eye:.2f} with one"
+    mean = {"always the mean": np.abs(pairs.test_targets - pairs.train_targets.mean()).mean()}
+    learned = bars(error, "mean absolute error (pixels)", names, title, upright=mean)
+    return row(
+        images(eyes, f"The depth: a shift of {pairs.test_targets[at, 0]:.0f} pixels"), learned
+    )

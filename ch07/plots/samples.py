@@ -1,13 +1,10 @@
 """A strip of the data of a lesson: samples with their targets, what its models are to learn."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ch07.lab.language import tr
@@ -24,12 +21,12 @@ def samples(task: Any) -> Figure:
     if first.shape[1:] == (2,):
         clouds = {f"target {of}": first[targets[:, 0] == of].T for of in (0, 1)}
         return common.row(common.points(clouds, "first number", "second number"))
-    titles = [label(targets, at) for at in range(COUNT)]
-    rows = []
-    for name, of in inputs.items():
-        above = [""] * COUNT if rows else titles
-        rows.append([panel(of[at], task.words, name, above[at]) for at in range(COUNT)])
-    return common.grid(rows, width=1.5, height=1.6)
+    panels = [
+        sample(of[at], task.words, name, label(targets, at) * (of is first))
+        for name, of in inputs.items()
+        for at in range(COUNT)
+    ]
+    return common.row(*panels, columns=COUNT, width=1.5, height=1.6)
 
 
 def label(targets: Any, at: int) -> str:
@@ -42,27 +39,23 @@ def label(targets: Any, at: int) -> str:
     return "  ".join(f"{value:.3g}" for value in targets[at])
 
 
-def panel(sample: np.ndarray, words: Sequence[str] | None, name: str, title: str) -> common.Panel:
+@common.panel
+def sample(axes, values: np.ndarray, words: Sequence[str] | None, name: str, title: str):
     """A sample: a text, a picture, or numbers as colours, time from left to right."""
-
-    def draw(axes: Axes) -> None:
-        axes.set_title(title, fontsize=9)
-        axes.set(xticks=[], yticks=[], xlabel=name)
-        axes.grid(visible=False)
-        if sample.dtype.kind == "i":
-            names = [words[word] if words else f"{word}" for word in sample]
-            letters = words and max(map(len, names[-20:])) == 1
-            text = ("" if letters else " ").join(names)
-            lines = textwrap.wrap(text, 15)[-LINES:]
-            axes.text(0.03, 0.5, "\n".join(lines), fontsize=8, va="center", gid=common.AS_IT_IS)
-            axes.spines[:].set_visible(True)
-        elif sample.ndim == 3:
-            low, high = sample.min(), sample.max()
-            shown = (sample - low) / (high - low) if sample.shape[-1] == 3 else sample[..., 0]
-            axes.imshow(shown, cmap="gray")
-        elif sample.shape in ((8, 8), (64,)) and sample.min() >= 0:  # a handwritten digit
-            axes.imshow(sample.reshape(8, 8), cmap="gray_r")
-        else:
-            axes.imshow(np.atleast_2d(sample.T), cmap="cividis", aspect="auto")
-
-    return draw
+    axes.set_title(title, fontsize=9)
+    axes.set(xticks=[], yticks=[], xlabel=name)
+    axes.grid(visible=False)
+    if values.dtype.kind == "i":
+        names = [words[word] if words else f"{word}" for word in values]
+        letters = words and max(map(len, names[-20:])) == 1
+        lines = textwrap.wrap(("" if letters else " ").join(names), 15)[-LINES:]
+        axes.text(0.03, 0.5, "\n".join(lines), fontsize=8, va="center", gid=common.AS_IT_IS)
+        axes.spines[:].set_visible(True)
+    elif values.ndim == 3:
+        low, high = values.min(), values.max()
+        shown = (values - low) / (high - low) if values.shape[-1] == 3 else values[..., 0]
+        axes.imshow(shown, cmap="gray")
+    elif values.shape in ((8, 8), (64,)) and values.min() >= 0:  # a handwritten digit
+        axes.imshow(values.reshape(8, 8), cmap="gray_r")
+    else:
+        axes.imshow(np.atleast_2d(values.T), cmap="cividis", aspect="auto")
