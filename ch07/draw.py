@@ -21,8 +21,7 @@ from ch07 import calls
 RANK_HEIGHT = 0.78  # inches from one rank to the next
 BOX_HEIGHT = 0.46  # inches: two lines of text
 LANE_WIDTH = 0.34  # inches that an edge takes where it passes a rank
-CHARACTER = 0.078  # inches of a monospaced character at FONT_SIZE
-FONT_SIZE = 9
+CHARACTER = 0.078  # inches of a monospaced character of size 9
 SWEEPS = 12  # of ordering and of moving; the models of the chapter settle within six
 GREY = "#444444"
 FILLS = {"input": "#CFE5F3", "merge": "#FBE3C0", "shared": "#C5EBDD", "layer": "#F2F2F2"}
@@ -53,12 +52,11 @@ def graph_of(model: keras.Model) -> Graph:
         # The rank: the longest path from an input to the last of the calls.
         depths[layer, number] = 1 + max((depths[one] for one in sources), default=-1)
         ranks[layer.name] = max(depths.get((layer, n), 0) for n in numbers)
-        call, several = numbers.index(number), len(numbers) > 1
-        edges += [Edge(source.name, layer.name, call) for source, _ in sources]
-        kind = "shared" if several else "merge" if len(sources) > 1 else "layer"
+        edges += [Edge(source.name, layer.name, numbers.index(number)) for source, _ in sources]
+        kind = "shared" if numbers[1:] else "merge" if sources[1:] else "layer"
         shapes = [one.shape[1:] for one in layer._inbound_nodes[number].outputs]
         shapes = ["x".join(str(n or "?") for n in shape) or "scalar" for shape in shapes]
-        what = type(layer).__name__ + f" called {len(numbers)} times" * several
+        what = type(layer).__name__ + f" called {len(numbers)} times" * (len(numbers) > 1)
         lines = layer.name, f"{what} -> {', '.join(shapes)}"
         width = (max(map(len, lines)) + 2) * CHARACTER
         boxes.setdefault(layer.name, Box(kind if sources else "input", lines, width))
@@ -75,10 +73,10 @@ def place(graph: Graph) -> tuple[dict[str, float], dict[tuple[int, int], float]]
     widths = {name: box.width + 0.3 for name, box in graph.boxes.items()}
     order = {name: float(number) for number, name in enumerate(graph.boxes)}
     ranks, neighbours = dict(graph.ranks), defaultdict(list)  # of layers and of passing edges
-    behind: dict[tuple, float] = {}  # by call: the last of the branches that it has taken so far
+    behind = defaultdict(float)  # by call: the last of the branches that it has taken so far
     for number, edge in enumerate(graph.edges):
         key = edge.target, edge.call
-        behind[key] = max(behind.get(key, 0), order[edge.source] + 0.5)
+        behind[key] = max(behind[key], order[edge.source] + 0.5)
         lane = [(number, rank) for rank in range(ranks[edge.source] + 1, ranks[edge.target])]
         for item in lane:
             ranks[item], widths[item], order[item] = item[1], LANE_WIDTH, behind[key]
@@ -115,8 +113,7 @@ def draw(model: keras.Model, title: str = "") -> Figure:
     legend = {kind: 0.45 + 0.075 * len(MEANINGS[kind]) for kind in MEANINGS if kind in kinds}
     sides = [c + side * graph.boxes[n].width / 2 for n, c in x.items() for side in (-1, 1)]
     left = min(*sides, *lanes.values()) - 0.2
-    least = left + max(0.1 * len(heading), sum(legend.values()))
-    right = max(*sides, *lanes.values(), least) + 0.2
+    right = 0.2 + max(*sides, *lanes.values(), left + max(0.1 * len(heading), sum(legend.values())))
     top, bottom = 0.9, min(y.values()) - 0.5
     figure = Figure(figsize=(right - left, top - bottom))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(left, right), ylim=(bottom, top))
@@ -124,7 +121,7 @@ def draw(model: keras.Model, title: str = "") -> Figure:
     for number, edge in enumerate(graph.edges):
         style = dict(arrowstyle="-|>", mutation_scale=9, color=GREY, linewidth=1.2, zorder=1)
         style |= dict(linestyle="--" if edge.call else "-")
-        start, end = (x[edge.source], y[edge.source]), (x[edge.target], y[edge.target])
+        start, end = ((x[name], y[name]) for name in (edge.source, edge.target))
         if start[1] > end[1]:
             # Edges into one box arrive side by side, in their order: two look like two.
             order = [n for n, other in enumerate(graph.edges) if other.target == edge.target]
@@ -139,13 +136,13 @@ def draw(model: keras.Model, title: str = "") -> Figure:
             ends = [x[name] + graph.boxes[name].width / 2 for name in (edge.source, edge.target)]
             below, above = (ends[0], start[1] - 0.15), (ends[1], end[1] + 0.15)
             axes.add_patch(FancyArrowPatch(below, above, connectionstyle="arc3,rad=0.8", **style))
+    text = dict(family="monospace", size=9, ha="center", va="center", zorder=3)
     for name, box in graph.boxes.items():
         corner = (x[name] - box.width / 2, y[name] - BOX_HEIGHT / 2)
         style = dict(boxstyle="round,pad=0,rounding_size=0.06", fc=FILLS[box.kind], ec=GREY)
         axes.add_patch(FancyBboxPatch(corner, box.width, BOX_HEIGHT, zorder=2, **style))
-        for line, shift, weight in zip(box.lines, (0.1, -0.1), ("bold", "normal"), strict=True):
-            text = dict(family="monospace", size=FONT_SIZE, ha="center", va="center", zorder=3)
-            axes.text(x[name], y[name] + shift, line, weight=weight, **text)
+        axes.text(x[name], y[name] + 0.1, box.lines[0], weight="bold", **text)
+        axes.text(x[name], y[name] - 0.1, box.lines[1], **text)
     axes.text(left + 0.2, top - 0.2, heading, va="center")
     at = left + 0.25
     for kind, width in legend.items():

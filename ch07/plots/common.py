@@ -1,10 +1,9 @@
 """The pictures: how results are drawn. Knows nothing of models, of training or of the data.
 
-A picture is a `row` of panels; a panel is a function that draws into an axes, and whoever calls
-`bars`, `curves`, `points` or `heat_map` leaves their axes out. The `options` of a panel are those
-of `finish`: its title, and what else `Axes.set` takes. Colours are Okabe and Ito's, which readers
-with any form of colour blindness can tell apart (https://jfly.uni-koeln.de/color/); every line has
-a marker of its own too, for print.
+A picture is a `row` of panels; a panel draws into an axes, which whoever calls `bars`, `curves`,
+`points` or `heat_map` leaves out. Their `options` are those of `finish`, and what `Axes.set` takes.
+Colours are Okabe and Ito's, which readers with any form of colour blindness can tell apart
+(https://jfly.uni-koeln.de/color/); every line has a marker of its own too, for print.
 """
 
 import functools
@@ -16,11 +15,10 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.backends.registry import BackendFilter, backend_registry
+from matplotlib.backends import BackendFilter, backend_registry
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
-from matplotlib.text import Text
 
 from ch07.lab import language
 from ch07.lab.claims import number
@@ -56,13 +54,12 @@ CHINESE_FONTS = (
 
 Panel = Callable[[Axes], None]
 Scores = Mapping[str, float]  # by name
+Array = np.ndarray
 
 
 def panel(draw: Callable[..., None]) -> Callable[..., Panel]:
     """What `draw` does into an axes, its first argument, as a panel that the others describe."""
-    return functools.wraps(draw)(
-        lambda *given, **options: lambda axes: draw(axes, *given, **options)
-    )
+    return functools.wraps(draw)(lambda *given, **also: lambda axes: draw(axes, *given, **also))
 
 
 def row(*panels: Panel, columns: int = 0, width: float = 4.6, height: float = 3.6) -> Figure:
@@ -82,7 +79,7 @@ def row(*panels: Panel, columns: int = 0, width: float = 4.6, height: float = 3.
 
 def chinese_font() -> str | None:
     """The first of `CHINESE_FONTS` that Matplotlib finds; without one, pictures are in English."""
-    known = fontManager.get_font_names()
+    known = font_manager.fontManager.get_font_names()
     return next((name for name in CHINESE_FONTS if name in known), None)
 
 
@@ -93,7 +90,7 @@ def reword(figure: Figure, into: Callable[[str], str]) -> None:
         labels = [label.get_text() for label in axis.get_ticklabels()]
         if any(label.isidentifier() or " " in label for label in labels):
             axis.set_ticks(axis.get_ticklocs(), map(into, labels))
-    for text in figure.findobj(Text):
+    for text in figure.findobj(plt.Text):
         # A number of a logarithmic axis starts with a dollar.
         if text.get_gid() != AS_IT_IS and not text.get_text().startswith("$"):
             text.set_text(into(text.get_text()))
@@ -101,9 +98,8 @@ def reword(figure: Figure, into: Callable[[str], str]) -> None:
 
 def finish(axes: Axes, upright: Scores | None = None, **options: Any) -> None:
     """What panels have in common: `upright` lines by name, labels, a legend of what has a name."""
-    known = {name: at for name, at in (upright or {}).items() if not np.isnan(at)}
-    for style, (name, at) in zip(("--", ":", "-."), known.items(), strict=False):
-        axes.axvline(at, color=BLACK, ls=style, lw=1.4, label=name)
+    for style, (name, at) in zip(("--", ":", "-."), (upright or {}).items(), strict=False):
+        axes.axvline(at, color=BLACK, ls=style, lw=1.4, label=None if np.isnan(at) else name)
     axes.set(**options)
     if names := axes.get_legend_handles_labels()[1]:
         columns = max(1, 64 // (8 + max(map(len, names))))
@@ -113,10 +109,9 @@ def finish(axes: Axes, upright: Scores | None = None, **options: Any) -> None:
 
 @panel
 def bars(axes, values: Mapping, xlabel: str, names=None, title="", *, best=None, **options):
-    """A horizontal bar for each of `values` from top to bottom, or several where one is a mapping.
+    """A horizontal bar for each of `values`, or several where one is a mapping, downwards.
 
-    names: of the bars that are drawn, by key. title: with values in it by key. best: what is
-    possible, by key; NaN where nobody knows.
+    By key: `names` of what is drawn, values in the `title`, the `best` possible, NaN if unknown.
     """
     names = names or dict.fromkeys(values)
     groups = [of if isinstance(of, Mapping) else {None: of} for of in map(values.get, names)]
@@ -130,8 +125,8 @@ def bars(axes, values: Mapping, xlabel: str, names=None, title="", *, best=None,
         for length, *end in zip(lengths, ends, rows, strict=True):
             axes.annotate(f" {number(length)}", end, **BESIDE)
     if not np.isnan(possible).any():
-        style = {"color": ORANGE, "lw": 2.5, "label": "best possible"}
-        axes.vlines(possible, places - 0.4, places + 0.4, **style)
+        ends = places - 0.4, places + 0.4
+        axes.vlines(possible, *ends, color=ORANGE, lw=2.5, label="best possible")
     axes.set_yticks(places, [name or key for key, name in names.items()])
     axes.invert_yaxis()
     axes.margins(x=0.15)
@@ -142,7 +137,7 @@ def bars(axes, values: Mapping, xlabel: str, names=None, title="", *, best=None,
 
 @panel
 def curves(
-    axes, x, series: Mapping, xlabel: str, ylabel: str, *, level=None, rings=None, **options
+    axes, x, series: Mapping, xlabel, ylabel, title="", *, level=None, rings=None, **options
 ):
     """A line for each of `series` over `x`, whole numbers; None: those from 1 on.
 
@@ -156,24 +151,21 @@ def curves(
         axes.plot(*places, ls="", ms=10, mfc="none", mew=2, label=name)
     if level:
         axes.axhline(level[1], color=GREY, ls="--", lw=1.2, label=level[0])
-    finish(axes, xlabel=xlabel, ylabel=ylabel, **options)
+    finish(axes, xlabel=xlabel, ylabel=ylabel, title=title, **options)
 
 
 @panel
-def points(axes, groups: Mapping, xlabel: str, ylabel: str, **options):
+def points(axes, groups: Mapping, xlabel: str, ylabel: str, title="", **options):
     """A cloud of points (x, y) for each of `groups`; those of a few are drawn larger."""
     for at, (name, (x, y)) in enumerate(groups.items()):
         style = {"marker": MARKERS[at], "alpha": 0.6, "linewidths": 0, "label": name}
         axes.scatter(x, y, 36 if len(x) < 100 else 10, COLOURS[at], **style)
-    finish(axes, xlabel=xlabel, ylabel=ylabel, **options)
+    finish(axes, xlabel=xlabel, ylabel=ylabel, title=title, **options)
 
 
 @panel
 def heat_map(axes, values: np.ndarray, label: str, rows=(), columns=(), **options):
-    """A matrix as colours, and as numbers if there are names for `rows` and `columns`.
-
-    label: what a cell is, with its unit.
-    """
+    """A matrix as colours, with names for rows and columns as numbers too; `label`: of a cell."""
     image = axes.imshow(values, cmap="cividis", aspect="auto", interpolation="nearest")
     if rows:
         middle = (np.min(values) + np.max(values)) / 2

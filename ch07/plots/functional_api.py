@@ -2,12 +2,11 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ch07.plots.common import Panel, Scores, bars, curves, heat_map, panel, points, row
+from ch07.plots.common import Scores, bars, curves, heat_map, panel, points, row
 
 CHANCE = {"chance": 0.5}
 
@@ -32,7 +31,7 @@ def sequential_and_functional(accuracy: Scores) -> Figure:
     return row(bars(accuracy, "test accuracy (share of vectors)", names, title, upright=chance))
 
 
-def question_answering(accuracy: Scores, stories: Any) -> Figure:
+def question_answering(accuracy: Scores, stories) -> Figure:
     """Test accuracies with "both" inputs, the "text" and the "question", and the best possible."""
     names = {"both": "text and question", "text": "text alone", "question": "question alone"}
     title = "Both inputs: {both:.2f}. One alone: {text:.2f} or {question:.2f}"
@@ -40,7 +39,7 @@ def question_answering(accuracy: Scores, stories: Any) -> Figure:
     return row(bars(accuracy, "test accuracy (share of questions)", names, title, best=best))
 
 
-def multimodal(garments: Any, r2: Scores) -> Figure:
+def multimodal(garments, r2: Scores) -> Figure:
     """Two cloths; R2 of the test prices by model."""
     cloth = garments.test["picture"][..., 0]
     stripes = np.abs(np.diff(cloth, axis=2)).mean(axis=(1, 2))  # they change from pixel to pixel
@@ -52,10 +51,7 @@ def multimodal(garments: Any, r2: Scores) -> Figure:
 
 
 def loss_weights(posts, start: Scores, weights: Scores, plain: Scores, score: Scores) -> Figure:
-    """What each loss contributes to their sum; accuracies without and with `weights`.
-
-    `start`, `plain` and `score`: what `evaluate` says before training, after it without and with.
-    """
+    """What each loss contributes before training; accuracies after it, unweighted and weighted."""
     book, shares = {"age": 0.25, "income": 1.0, "gender": 10.0}, {}
     factors = {"unweighted": dict.fromkeys(book, 1.0), "as printed": book, "weighted": weights}
     for kind, of in factors.items():
@@ -71,17 +67,17 @@ def loss_weights(posts, start: Scores, weights: Scores, plain: Scores, score: Sc
     return row(bars(shares, "share of the loss before training", title=title), learned)
 
 
-def correlated_targets(phrases: Any, accuracy: Scores) -> Figure:
+def correlated_targets(phrases, accuracy: Scores) -> Figure:
     """Test accuracies for the gender, "alone" and "together" with the age and the income."""
     names = {"alone": "gender alone", "together": "with age and income"}
     known, writers = (phrases.weights["gender"] > 0).sum(), len(phrases.train)
     title = f"Gender known of {known} writers in {writers:,}: "
     title += "{alone:.2f} alone, {together:.2f} with others"
-    upright = {"best possible": phrases.best_possible} | CHANCE
+    upright = CHANCE | {"best possible": phrases.best_possible}
     return row(bars(accuracy, "test accuracy (share of writers)", names, title, upright=upright))
 
 
-def inception(scales: Any, accuracy: Mapping[str, Sequence[float]]) -> Figure:
+def inception(scales, accuracy: Mapping[str, Sequence[float]]) -> Figure:
     """An image for each answer to the three questions; test accuracies by model and question."""
     samples = {}
     for at, scale in enumerate(("colour", "fine", "coarse")):
@@ -97,7 +93,7 @@ def inception(scales: Any, accuracy: Mapping[str, Sequence[float]]) -> Figure:
     return row(images(samples, "Three questions about an image"), learned, height=5.2)
 
 
-def pointwise(scales: Any, model: Any, accuracy: Mapping[str, Sequence[float]]) -> Figure:
+def pointwise(scales, model, accuracy: Mapping[str, Sequence[float]]) -> Figure:
     """What a 1x1 convolution makes of an image and of its shuffled pixels; test accuracies."""
     image = scales.test[:1]
     order = np.random.default_rng(0).permutation(image[0, ..., 0].size)
@@ -118,20 +114,18 @@ def pointwise(scales: Any, model: Any, accuracy: Mapping[str, Sequence[float]]) 
 def residual_depth(accuracy: Scores, gradient: Scores) -> Figure:
     """Test accuracy, and the gradient that arrives, over depth; keys such as "plain 20"."""
     depths = sorted({int(name.split()[1]) for name in gradient})
-    deepest = depths[-1]
-
-    def over_depth(values: Scores, ylabel: str, title: str, **options: Any) -> Panel:
-        kinds = {"plain": "plain", "with shortcuts": "residual"}
-        lines = {name: [values[f"{kind} {n}"] for n in depths] for name, kind in kinds.items()}
-        title = title.format(*(line[-1] for line in lines.values()))
-        rings = {"linear shortcuts": ([deepest], [values[f"linear {deepest}"]])}
-        return curves(depths, lines, "layers", ylabel, rings=rings, title=title, **options)
-
-    title = f"{deepest} layers: {{:.2f}} plain, {{:.2f}} with shortcuts"
-    learned = over_depth(accuracy, "test accuracy", title, level=("chance", 0.5))
-    ylabel = "gradient at the first layer / at the last"
-    title = "Gradient: {:.1g} arrives, {:.1g} with shortcuts"
-    return row(learned, over_depth(gradient, ylabel, title, yscale="log"))
+    deepest, kinds = depths[-1], {"plain": "plain", "with shortcuts": "residual"}
+    lines, rings = [], []
+    for values in (accuracy, gradient):
+        lines.append({of: [values[f"{kinds[of]} {n}"] for n in depths] for of in kinds})
+        rings.append({"linear shortcuts": ([deepest], [values[f"linear {deepest}"]])})
+    learned, arrives = ([of[-1] for of in by_kind.values()] for by_kind in lines)
+    title = f"{deepest} layers: {learned[0]:.2f} plain, {learned[1]:.2f} with shortcuts"
+    options = {"level": ("chance", 0.5), "rings": rings[0]}
+    left = curves(depths, lines[0], "layers", "test accuracy", title, **options)
+    title = "Gradient: {:.1g} arrives, {:.1g} with shortcuts".format(*arrives)
+    labels = "layers", "gradient at the first layer / at the last"
+    return row(left, curves(depths, lines[1], *labels, title, yscale="log", rings=rings[1]))
 
 
 def bottleneck(accuracy: Scores) -> Figure:
@@ -147,13 +141,13 @@ def carry_track(gradient: Mapping[str, np.ndarray], accuracy: Scores) -> Figure:
     names = {"RNN": "SimpleRNN", "LSTM": "LSTM", "open": "LSTM, gate\nstarted open"}
     lines, ylabel = {names[of]: gradient[of] for of in names}, "gradient at the step / at the last"
     title = "Of the gradient {LSTM[0]:.1g} arrives, gate open {open[0]:.1g}".format(**gradient)
-    arrives = curves(None, lines, "time step", ylabel, yscale="log", title=title)
+    arrives = curves(None, lines, "time step", ylabel, title, yscale="log")
     title = f"First of {len(gradient['LSTM'])} steps recalled: {{open:.2f}}, gate open"
     xlabel, chance = "test accuracy (share of sequences)", {"chance": accuracy["chance"]}
     return row(arrives, bars(accuracy, xlabel, names, title, upright=chance))
 
 
-def siamese_lstm(accuracy: Scores, duplicates: Mapping[str, Any]) -> Figure:
+def siamese_lstm(accuracy: Scores, duplicates: Mapping) -> Figure:
     """Test accuracies by model; the scores of all pairs of queries (`find_duplicates`)."""
     names = {"shared": "one shared LSTM", "two LSTMs": "two LSTMs", "head as printed": "as printed"}
     title = "Same or not: {shared:.2f} with one LSTM, {two LSTMs:.2f} with two"
@@ -163,21 +157,20 @@ def siamese_lstm(accuracy: Scores, duplicates: Mapping[str, Any]) -> Figure:
     kinds = {"other pairs": ~same, "duplicates": same}
     groups = {f"{name} ({of.sum():,})": (scores[of], height[of]) for name, of in kinds.items()}
     title = "{recall:.0%} of duplicates found, {precision:.0%} of the found right"
-    options = {"title": title.format(**duplicates), "yticks": []}
-    options["upright"] = {"threshold": duplicates["threshold"]}
-    panels = [learned, points(groups, "score of a pair", "", **options)]
-    if "alike" in duplicates:  # of real digits
-        alike = duplicates["alike"]
-        names = [*map(str, range(len(alike)))]
-        others = np.where(np.eye(len(alike), dtype=bool), -1, alike)
-        one, other = np.unravel_index(others.argmax(), others.shape)
-        title = f"Most alike: {one} and {other}, mean score {others.max():.2f}"
-        labels = {"xlabel": "digit", "ylabel": "digit", "title": title}
-        panels.append(heat_map(alike, "mean score of a pair", names, names, **labels))
-    return row(*panels)
+    title, upright = title.format(**duplicates), {"threshold": duplicates["threshold"]}
+    scored = points(groups, "score of a pair", "", title, upright=upright, yticks=[])
+    if "alike" not in duplicates:
+        return row(learned, scored)
+    alike = duplicates["alike"]  # of real digits
+    others = alike - np.diag([np.inf] * len(alike))
+    one, other = np.unravel_index(others.argmax(), others.shape)
+    title = f"Most alike: {one} and {other}, mean score {others.max():.2f}"
+    labels = {"xlabel": "digit", "ylabel": "digit", "title": title}
+    names = [f"{digit}" for digit in range(len(alike))]
+    return row(learned, scored, heat_map(alike, "mean score of a pair", names, names, **labels))
 
 
-def two_eyes(pairs: Any, error: Scores) -> Figure:
+def two_eyes(pairs, error: Scores) -> Figure:
     """A stereogram; the mean absolute error of the disparity by model, in pixels."""
     names = {"one base": "one base,\ntwo eyes", "two bases": "two bases", "one eye": "one eye"}
     at = pairs.test_targets[:, 0].argmax()

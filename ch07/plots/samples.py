@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ COUNT = 6  # samples: at the width of a page the words of each can still be read
 LINES = 6  # of a text, the last: what fills up a shorter one stands in front
 
 
-def samples(task: Any) -> Figure:
+def samples(task) -> Figure:
     """The first training samples of a `data.Task`, a column each; points of a plane as clouds."""
     inputs = task.train if isinstance(task.train, Mapping) else {"": task.train}
     first, targets = next(iter(inputs.values())), task.train_targets
@@ -29,7 +28,7 @@ def samples(task: Any) -> Figure:
     return common.row(*panels, columns=COUNT, width=1.5, height=1.6)
 
 
-def label(targets: Any, at: int) -> str:
+def label(targets, at: int) -> str:
     """The target of a sample in words: its class, its number, or each of several."""
     if isinstance(targets, Mapping):
         named = {tr(name.removeprefix("class_")): label(of, at) for name, of in targets.items()}

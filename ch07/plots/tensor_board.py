@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from ch07.clinic import SYMPTOMS, misplaced
 from ch07.lab.language import tr
 from ch07.metrics import principal_components
-from ch07.plots.common import BLACK, GREY, SKY, Panel, curves, heat_map, panel, points, row
+from ch07.plots.common import BLACK, GREY, SKY, curves, heat_map, panel, points, row
 
 LOSS = "epoch", "validation loss (cross-entropy)"
 Curves = Mapping[str, Sequence[float]]  # a value for each epoch, by name
@@ -21,25 +20,25 @@ def early_stopping(history: Curves, stopped_after: int) -> Figure:
     best = int(np.argmin(history["val_loss"]))
     upright = {"lowest validation loss": 1 + best, "early stopping": stopped_after}
 
-    def both(name: str, title: str) -> Panel:
-        series = {"training": history[name], "validation": history[f"val_{name}"]}
-        return curves(None, series, "epoch", name, upright=upright, title=title)
-
     rise = history["val_loss"][-1] / history["val_loss"][best]
-    left = tr("The validation loss ends at {:.1f} times its lowest").format(rise)
     ends = history["accuracy"][-1], history["val_accuracy"][-1]
-    right = tr("Right on {:.2f} of the training points, {:.2f} of new ones").format(*ends)
-    return row(both("loss", left), both("accuracy", right))
+    titles = {"loss": tr("The validation loss ends at {:.1f} times its lowest").format(rise)}
+    title = tr("Right on {:.2f} of the training points, {:.2f} of new ones")
+    panels, titles["accuracy"] = [], title.format(*ends)
+    for name, title in titles.items():
+        series = {"training": history[name], "validation": history[f"val_{name}"]}
+        panels.append(curves(None, series, "epoch", name, title, upright=upright))
+    return row(*panels)
 
 
 def learning_rates(rates: Curves, losses: Curves) -> Figure:
     """Learning rates and validation losses over the epochs, by callback."""
     times = np.count_nonzero(np.diff(rates["reduced on a plateau"]))
     title = f"The plateau callback divides the rate by ten: {times} times"
-    left = curves(None, rates, "epoch", "learning rate", yscale="log", title=title)
+    left = curves(None, rates, "epoch", "learning rate", title, yscale="log")
     ends = losses["reduced on a plateau"][-1], losses["constant"][-1]
     title = tr("Reduced, the loss ends at {:.2f}, constant at {:.2f}").format(*ends)
-    return row(left, curves(None, losses, *LOSS, title=title))
+    return row(left, curves(None, losses, *LOSS, title))
 
 
 def csv_logger(log: Path, resumed_after: int, best: float, kept: float) -> Figure:
@@ -49,21 +48,21 @@ def csv_logger(log: Path, resumed_after: int, best: float, kept: float) -> Figur
     places = {name: int(np.abs(losses - loss).argmin()) for name, loss in files.items()}
     rings = {name: (1 + at, losses[at]) for name, at in places.items()}
     title = tr("Resumed, the best model's file goes from {:.2f} to {:.2f}").format(best, kept)
-    options = {"rings": rings, "upright": {"resumed": resumed_after + 0.5}, "title": title}
-    return row(curves(None, {"log": losses}, *LOSS, **options))
+    upright = {"resumed": resumed_after + 0.5}
+    return row(curves(None, {"log": losses}, *LOSS, title, rings=rings, upright=upright))
 
 
 def own_callbacks(losses: Curves, loaded: Sequence[int], moved: Sequence[float]) -> Figure:
-    """Validation losses, the best weights `loaded` after which (from 0); how far a kernel moves."""
+    """Validation losses, the epochs (from 0) after which weights were loaded, a kernel's moves."""
     back = np.array(losses["with the callback"])
+    rings = {"weights loaded": (np.add(loaded, 1), back[loaded])}
     title = tr("Back to the best weights: {:.2f} instead of {:.2f}")
     title = title.format(back[-1], losses["without"][-1])
-    rings = {"weights loaded": (np.add(loaded, 1), back[loaded])}
-    left = curves(None, losses, *LOSS, rings=rings, title=title)
-    options = {"upright": {"trainable = False": 3.5, "traced again": 6.5}}
-    options["title"] = "Only the function that is traced again freezes the layer"
-    labels = "epoch", "largest change of a weight"
-    return row(left, curves(None, {"first kernel": moved}, *labels, **options))
+    left = curves(None, losses, *LOSS, title, rings=rings)
+    title = "Only the function that is traced again freezes the layer"
+    series, upright = {"first kernel": moved}, {"trainable = False": 3.5, "traced again": 6.5}
+    ylabel = "largest change of a weight"
+    return row(left, curves(None, series, "epoch", ylabel, title, upright=upright))
 
 
 def progress_bar(shown: Sequence[float], history: Curves) -> Figure:
@@ -73,8 +72,7 @@ def progress_bar(shown: Sequence[float], history: Curves) -> Figure:
     ends = np.linspace(0, len(shown), 1 + len(history["loss"]))[1:]  # of the epochs
     series = {"shown: mean of the epoch so far": shown}
     rings = {"the same points, after the epoch": (ends, history["val_loss"])}
-    labels = "batch", "training loss (cross-entropy)"
-    return row(curves(None, series, *labels, rings=rings, title=title))
+    return row(curves(None, series, "batch", "training loss (cross-entropy)", title, rings=rings))
 
 
 def activation_logger(logged: Mapping[str, np.ndarray], label: int) -> Figure:
@@ -90,17 +88,16 @@ def activation_logger(logged: Mapping[str, np.ndarray], label: int) -> Figure:
 def embedding(untrained: np.ndarray, trained: np.ndarray, kinds: Sequence[str]) -> Figure:
     """Words, (words, dimensions), on their two largest principal components, by their kinds."""
     sides = np.array([kind if kind in ("positive", "negative") else "neutral" for kind in kinds])
-
-    def cloud(vectors: np.ndarray, title: str) -> Panel:
+    panels, axis = [], tr("component {} ({:.0%} of the variance)")
+    for name, vectors in {"Untrained": untrained, "Trained": trained}.items():
         places, shares = principal_components(vectors, 2)
         groups = {side: places[sides == side].T for side in ("neutral", "positive", "negative")}
         apart = abs(groups["positive"][0].mean() - groups["negative"][0].mean())
-        axis = tr("component {} ({:.0%} of the variance)")
+        apart /= places[:, 0].std()
+        title = tr(name + ": good and bad words {:.1f} sigma apart").format(apart)
         labels = [axis.format(n, share) for n, share in enumerate(shares, start=1)]
-        return points(groups, *labels, title=tr(title).format(apart / places[:, 0].std()))
-
-    before = cloud(untrained, "Untrained: good and bad words {:.1f} sigma apart")
-    return row(before, cloud(trained, "Trained: good and bad words {:.1f} sigma apart"), height=4.2)
+        panels.append(points(groups, *labels, title))
+    return row(*panels, height=4.2)
 
 
 @panel
@@ -111,7 +108,7 @@ def table(axes, symptoms: Mapping[str, Mapping[str, float]]):
         for c, (fault, value) in enumerate(of.items()):
             moot = exploded and fault != "rate_too_high"
             if SYMPTOMS[fault].shows(value) and not moot:
-                axes.add_patch(mpl.patches.Rectangle((c - 0.5, r - 0.5), 1, 1, color=SKY))
+                axes.barh(r, 1, 1, c - 0.5, color=SKY)
             text = "none" if np.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00")
             axes.text(c, r, text, ha="center", va="center", color=GREY if moot else BLACK)
     columns = [f"{tr(one.column)}\n({one.healthy})" for one in SYMPTOMS.values()]
