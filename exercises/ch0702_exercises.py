@@ -112,7 +112,7 @@ if section.lesson("7.2.1", "with_the_threshold"):
     path = section.folder_for("with_the_threshold") / "best.keras"
     model = compiled_classifier(keras.optimizers.RMSprop(0.02), features=6)
     best = None
-    for first, epochs in ((0, 16), (16, 20)):
+    for first, epochs in ((0, 26), (26, 30)):
         keep = keras.callbacks.ModelCheckpoint(
             path, "val_loss", save_best_only=True, initial_value_threshold=best
         )
