@@ -308,6 +308,8 @@ def write_hparams(log_dir: str | Path, hparams: Mapping[str, object]) -> None:
     with writing_to(log_dir):
         # Named after the run: by default runs of equal hyperparameters become one line.
         hp.hparams(shown, trial_id=Path(log_dir).resolve().name)
+    if not logged(log_dir, "hparams"):  # as with pictures: many of them are a large record
+        raise OSError(f"'{log_dir}' has no room for hyperparameters")
 
 
 def logged(folder: str | Path, plugin: str) -> dict[str, list[np.ndarray]]:

@@ -6,9 +6,10 @@ one by one, without any helper of ch07.
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -18,24 +19,12 @@ from keras import layers
 
 @dataclass
 class Sample:
-    """A compiled model, what to train it on, and what is expected of it.
-
-    Attributes:
-        calls: from the inputs to what each call gives, by name, with the weights of now.
-        layers: by the names that they have in the logs, those whose weights are trained.
-        relus: the layers that end in a relu, by name, each with the names of its calls.
-        boxes: the names of the boxes in its diagram; None if it has no graph.
-        built: whether it is built before it meets data.
-    """
+    """A compiled model, what to train it on, and `calls`: from inputs to what each call gives."""
 
     model: keras.Model
     inputs: object
     targets: object
     calls: Callable[..., dict]
-    layers: dict[str, keras.Layer]
-    relus: dict[str, list[str]] = field(default_factory=dict)
-    boxes: set[str] | None = None
-    built: bool = True
 
     def fit(self, *callbacks, epochs=1, **options):
         """Train on one batch after the other, in their order; returns the history."""
@@ -48,39 +37,50 @@ class Sample:
         """The first eight samples, inputs and targets."""
         return keras.tree.map_structure(lambda array: array[:8], (self.inputs, self.targets))
 
-    def expected(self, inputs) -> dict[str, np.ndarray]:
-        """What each call gives for `inputs`, by name."""
-        given = [keras.ops.convert_to_tensor(one) for one in keras.tree.flatten(inputs)]
-        return {name: v.numpy() for name, v in self.calls(*given).items()}
+    def expected(self) -> dict[str, np.ndarray]:
+        """What each call gives for the probe, by name, with the weights of now."""
+        given = map(keras.ops.convert_to_tensor, keras.tree.flatten(self.probe()[0]))
+        return {name: values.numpy() for name, values in self.calls(*given).items()}
+
+    def __post_init__(self):
+        self.layers = dict(trained(self.model))
+
+
+def trained(model, before="") -> Iterator[tuple[str, keras.Layer]]:
+    """The layers whose weights are trained, behind the names that they have in the logs."""
+    for layer in model.layers:
+        if layer.trainable_weights or not layer.built:
+            yield before + layer.name, layer
+        if isinstance(layer, keras.Model):
+            yield from trained(layer, f"{before}{layer.name}/")
+
+
+def ends_in_a_relu(call: str) -> bool:
+    """Whether the layer of a call, by its name, ends in a relu."""
+    return re.search(r"(^|/)(hidden|conv|relu)(_call_\d)?$", call) is not None
 
 
 def vectors(size=4, samples=16, seed=0):
     return np.random.default_rng(seed).normal(size=(samples, size)).astype("float32")
 
 
-def sequences(samples=16, seed=0):
-    return np.random.default_rng(seed).normal(size=(samples, 5, 2)).astype("float32")
+def chain(*stack):
+    """A function that gives what each layer of the stack gives."""
+
+    def calls(x):
+        found = {}
+        for layer in stack:
+            found[layer.name] = x = layer(x)
+        return found
+
+    return calls
 
 
 def sequential(built=True):
     """The book's stack, with an Input or without."""
-    hidden, score = layers.Dense(3, "relu", name="hidden"), layers.Dense(1, name="score")
-    model = keras.Sequential([keras.Input((4,), name="point")] * built + [hidden, score])
-
-    def calls(point):
-        x = hidden(point)
-        return {"hidden": x, "score": score(x)}
-
-    return Sample(
-        model,
-        vectors(),
-        vectors(1),
-        calls,
-        {"hidden": hidden, "score": score},
-        {"hidden": ["hidden"]},
-        {"point", "hidden", "score"} if built else None,
-        built,
-    )
+    stack = [layers.Dense(3, "relu", name="hidden"), layers.Dense(1, name="score")]
+    model = keras.Sequential([keras.Input((4,), name="point")] * built + stack)
+    return Sample(model, vectors(), vectors(1), chain(*stack))
 
 
 def unbuilt():
@@ -89,48 +89,36 @@ def unbuilt():
 
 def functional():
     """Words, a convolution, and layers that have no weights or are not trained."""
-    embed = layers.Embedding(5, 4, name="embed")
-    conv = layers.Conv1D(3, 2, activation="relu", name="conv")
-    pool, drop = layers.GlobalMaxPooling1D(name="pool"), layers.Dropout(0.5, name="drop")
-    norm, score = layers.BatchNormalization(name="norm"), layers.Dense(1, name="score")
+    calls = chain(
+        layers.Embedding(5, 4, name="embed"),
+        layers.Conv1D(3, 2, activation="relu", name="conv"),
+        layers.GlobalMaxPooling1D(name="pool"),
+        layers.Dropout(0.5, name="drop"),
+        layers.BatchNormalization(name="norm"),
+        layers.Dense(1, name="score"),
+    )
     words = keras.Input((6,), dtype="int32", name="words")
-    model = keras.Model(words, score(norm(drop(pool(conv(embed(words)))))))
-
-    def calls(given):
-        found = {}
-        for layer in (embed, conv, pool, drop, norm, score):
-            found[layer.name] = given = layer(given)
-        return found
-
-    trained = {layer.name: layer for layer in (embed, conv, norm, score)}
     inputs = np.random.default_rng(0).integers(0, 5, (16, 6)).astype("int32")
-    boxes = {"words", "embed", "conv", "pool", "drop", "norm", "score"}
-    return Sample(model, inputs, vectors(1), calls, trained, {"conv": ["conv"]}, boxes)
-
-
-class Subclassed(keras.Model):
-    """Calls a layer twice, and adds up what no layer does."""
-
-    def __init__(self):
-        super().__init__()
-        self.hidden = layers.Dense(4, "relu", name="hidden")
-        self.score = layers.Dense(1, name="score")
-
-    def call(self, point, training=None):
-        return self.score(self.hidden(point) - self.hidden(-point))
+    return Sample(keras.Model(words, calls(words)["score"]), inputs, vectors(1), calls)
 
 
 def subclassed():
+    """Calls a layer twice, and adds up what no layer does."""
+
+    class Subclassed(keras.Model):
+        def call(self, point, training=None):
+            return self.score(self.hidden(point) - self.hidden(-point))
+
     model = Subclassed()
+    model.hidden = layers.Dense(4, "relu", name="hidden")
+    model.score = layers.Dense(1, name="score")
 
     def calls(point):
         left, right = model.hidden(point), model.hidden(-point)
         score = model.score(left - right)
         return {"hidden_call_1": left, "hidden_call_2": right, "score": score}
 
-    trained = {"hidden": model.hidden, "score": model.score}
-    relus = {"hidden": ["hidden_call_1", "hidden_call_2"]}
-    return Sample(model, vectors(), vectors(1), calls, trained, relus, built=False)
+    return Sample(model, vectors(), vectors(1), calls)
 
 
 def member(name):
@@ -143,29 +131,21 @@ def member(name):
 def nested(model=None):
     """An ensemble: two models alike in all names, one of them called twice."""
     if model is None:
-        one, two, average = member("one"), member("two"), layers.Average(name="average")
+        one, two = member("one"), member("two")
         point, negated = keras.Input((4,), name="point"), layers.Rescaling(-1.0, name="negated")
         members = [one(point), two(point), two(negated(point))]
-        model = keras.Model(point, average(members), name="ensemble")
-    one, two, average = (model.get_layer(name) for name in ("one", "two", "average"))
+        model = keras.Model(point, layers.Average(name="average")(members), name="ensemble")
 
     def calls(point):
-        found = {"negated": -point}
-        for name, of, given in (
-            ("one", one, point),
-            ("two_call_1", two, point),
-            ("two_call_2", two, -point),
-        ):
+        found, outputs = {"negated": -point}, []
+        for name, given in {"one": point, "two_call_1": point, "two_call_2": -point}.items():
+            of = model.get_layer(name[:3])
             found[f"{name}/hidden"] = x = of.get_layer("hidden")(given)
             found[f"{name}/score"] = found[name] = of.get_layer("score")(x)
-        return found | {"average": average([found[n] for n in ("one", "two_call_1", "two_call_2")])}
+            outputs.append(found[name])
+        return found | {"average": sum(outputs) / 3}
 
-    trained = {"one": one, "two": two}
-    trained |= {f"{of.name}/{n}": of.get_layer(n) for of in (one, two) for n in ("hidden", "score")}
-    relus = {"one/hidden": ["one/hidden"]}
-    relus |= {"two/hidden": ["two_call_1/hidden", "two_call_2/hidden"]}
-    boxes = {"point", "one", "two", "average", "negated"}
-    return Sample(model, vectors(), vectors(1), calls, trained, relus, boxes)
+    return Sample(model, vectors(), vectors(1), calls)
 
 
 def shared():
@@ -174,98 +154,74 @@ def shared():
     score, merge = layers.Dense(1, name="score"), layers.Concatenate(name="merge")
     elsewhere = keras.Input((4,))
     keras.Model(elsewhere, relu(dense(elsewhere)))
-    left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
-    merged = merge([relu(dense(left)), relu(dense(right))])
-    model = keras.Model([left, right], score(merged), name="siamese")
-    dense.set_weights([np.ones((4, 3)), np.zeros(3)])
 
     def calls(left, right):
-        one, two = dense(left), dense(right)
-        merged = merge([relu(one), relu(two)])
-        found = {"dense_call_1": one, "relu_call_1": relu(one)}
-        found |= {"dense_call_2": two, "relu_call_2": relu(two)}
-        return found | {"merge": merged, "score": score(merged)}
+        found = {}
+        for call, given in enumerate((left, right), start=1):
+            found[f"dense_call_{call}"] = x = dense(given)
+            found[f"relu_call_{call}"] = relu(x)
+        found["merge"] = merge([found["relu_call_1"], found["relu_call_2"]])
+        return found | {"score": score(found["merge"])}
 
-    inputs = [-np.abs(vectors()), vectors(seed=1)]
-    relus = {"relu": ["relu_call_1", "relu_call_2"]}
-    boxes = {"left", "right", "dense", "relu", "merge", "score"}
-    trained = {"dense": dense, "score": score}
-    return Sample(model, inputs, vectors(1), calls, trained, relus, boxes)
+    sides = [keras.Input((4,), name=side) for side in ("left", "right")]
+    model = keras.Model(sides, calls(*sides)["score"], name="siamese")
+    dense.set_weights([np.ones((4, 3)), np.zeros(3)])
+    return Sample(model, [-np.abs(vectors()), vectors(seed=1)], vectors(1), calls)
 
 
 def several_inputs():
     """Inputs by name, one of which nothing uses."""
     dense, score = layers.Dense(3, name="dense"), layers.Dense(1, name="score")
     merge = layers.Add(name="merge")
-    names = ("text", "question", "unused")
-    text, question, unused = (keras.Input((4,), name=name) for name in names)
-    inputs = {"text": text, "question": question, "unused": unused}
-    model = keras.Model(inputs, score(merge([dense(text), question[:, :3]])), name="two_inputs")
 
     def calls(question, text, unused):  # in the order of the alphabet
-        merged = merge([dense(text), question[:, :3]])
-        return {"dense": dense(text), "merge": merged, "score": score(merged)}
+        x = dense(text)
+        merged = merge([x, question[:, :3]])
+        return {"dense": x, "merge": merged, "score": score(merged)}
 
+    names = ("text", "question", "unused")
+    inputs = {name: keras.Input((4,), name=name) for name in names}
+    model = keras.Model(inputs, calls(**inputs)["score"], name="two_inputs")
     given = {name: vectors(seed=seed) for seed, name in enumerate(names)}
-    boxes = {*names, "dense", "merge", "score"}  # and the operation that cuts
-    trained = {"dense": dense, "score": score}
-    return Sample(model, given, vectors(1), calls, trained, {}, boxes)
+    return Sample(model, given, vectors(1), calls)
 
 
 def several_outputs():
-    """An LSTM that gives its states too, and two heads."""
-    lstm = layers.LSTM(3, return_sequences=True, return_state=True, name="lstm")
+    """An LSTM that gives its states too, and goes on where the batch before has ended.
+
+    Behind it masks that a seed begins, and two heads.
+    """
+    lstm = layers.LSTM(3, return_sequences=True, return_state=True, stateful=True, name="lstm")
+    drop, pool = layers.Dropout(0.5, seed=7, name="drop"), layers.GlobalMaxPooling1D(name="pool")
     age, income = layers.Dense(1, name="age"), layers.Dense(2, "softmax", name="income")
-    pool, posts = layers.GlobalMaxPooling1D(name="pool"), keras.Input((5, 2), name="posts")
-    sequence, state, _ = lstm(posts)
-    model = keras.Model(posts, {"age": age(pool(sequence)), "income": income(state)}, name="heads")
+
+    def made(posts):
+        found = {f"lstm_output_{n}": of for n, of in enumerate(lstm(posts), start=1)}
+        found["drop"] = drop(found["lstm_output_1"])
+        found["pool"] = pool(found["drop"])
+        return found | {"age": age(found["pool"]), "income": income(found["lstm_output_2"])}
 
     def calls(posts):
-        found = dict(zip([f"lstm_output_{n}" for n in (1, 2, 3)], lstm(posts), strict=True))
-        found["pool"] = pool(found["lstm_output_1"])
-        found["age"] = age(found["pool"])
-        return found | {"income": income(found["lstm_output_2"])}
+        with keras.StatelessScope():
+            return made(posts)
 
+    posts = keras.Input(batch_shape=(8, 5, 2), name="posts")
+    heads = {name: of for name, of in made(posts).items() if name in ("age", "income")}
+    model = keras.Model(posts, heads, name="heads")
     targets = {"age": vectors(1), "income": np.eye(2)[np.arange(16) % 2]}
-    boxes = {"posts", "lstm", "pool", "age", "income"}
-    trained = {"lstm": lstm, "age": age, "income": income}
-    return Sample(model, sequences(), targets, calls, trained, {}, boxes)
-
-
-def stateful():
-    """A layer that goes on where the batch before has ended, and masks that a seed begins."""
-    lstm = layers.LSTM(3, stateful=True, unroll=True, name="lstm")
-    score, steps = layers.Dense(1, name="score"), keras.Input(batch_shape=(8, 5, 2), name="steps")
-    drop = layers.Dropout(0.5, seed=7, name="drop")
-    model = keras.Model(steps, score(drop(lstm(steps))), name="stateful")
-
-    def calls(steps):
-        kept = [state.numpy() for state in lstm.states]
-        x = lstm(steps)
-        for state, value in zip(lstm.states, kept, strict=True):
-            state.assign(value)
-        return {"lstm": x, "drop": x, "score": score(x)}
-
-    boxes = {"steps", "lstm", "drop", "score"}
-    trained = {"lstm": lstm, "score": score}
-    return Sample(model, sequences(), vectors(1), calls, trained, {}, boxes)
+    return Sample(model, vectors(10).reshape(16, 5, 2), targets, calls)
 
 
 def mixed_precision():
     """float16 inside, float32 weights, and losses that are scaled."""
-    hidden = layers.Dense(3, "relu", dtype="mixed_float16", name="hidden")
-    score = layers.Dense(1, dtype="float32", name="score")
+    calls = chain(
+        layers.Dense(3, "relu", dtype="mixed_float16", name="hidden"),
+        layers.Dense(1, dtype="float32", name="score"),
+    )
     point = keras.Input((4,), name="point")
-    model = keras.Model(point, score(hidden(point)), name="mixed")
+    model = keras.Model(point, calls(point)["score"], name="mixed")
     model.dtype_policy = keras.DTypePolicy("mixed_float16")
-
-    def calls(point):
-        x = hidden(point)
-        return {"hidden": x, "score": score(x)}
-
-    trained = {"hidden": hidden, "score": score}
-    boxes = {"point", "hidden", "score"}
-    return Sample(model, vectors(), vectors(1), calls, trained, {"hidden": ["hidden"]}, boxes)
+    return Sample(model, vectors(), vectors(1), calls)
 
 
 def loaded():
@@ -276,22 +232,9 @@ def loaded():
         return nested(keras.saving.load_model(path))
 
 
-KINDS = {
-    kind.__name__: kind
-    for kind in (
-        sequential,
-        unbuilt,
-        functional,
-        subclassed,
-        nested,
-        shared,
-        several_inputs,
-        several_outputs,
-        stateful,
-        mixed_precision,
-        loaded,
-    )
-}
+FORMS = (sequential, unbuilt, functional, subclassed, nested, shared, several_inputs)
+FORMS += (several_outputs, mixed_precision, loaded)
+KINDS = {form.__name__: form for form in FORMS}
 
 
 def build(kind: str, optimizer="sgd", eagerly=True) -> Sample:

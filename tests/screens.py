@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 from urllib import parse, request
 
 from selenium import webdriver
@@ -22,15 +21,9 @@ from selenium import webdriver
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
 DRIVER = shutil.which("chromedriver")
 
-Answer = TypeVar("Answer")
 
-
-def until(ready: Callable[[], Answer], what: str, seconds: float = 90) -> Answer:
-    """Ask `ready` until its answer is true, and return that.
-
-    Raises:
-        TimeoutError: it is not within `seconds`; the text names `what` was waited for.
-    """
+def until(ready: Callable, what: str, seconds: float = 90):
+    """Ask `ready` until its answer is true, and return that; else a TimeoutError names `what`."""
     deadline = time.monotonic() + seconds
     while not (answer := ready()):
         if time.monotonic() > deadline:

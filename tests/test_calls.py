@@ -5,16 +5,16 @@ The kinds, and what is expected of them without any helper, are in `models.py`.
 
 import contextlib
 import functools
-import io
 import math
+import re
+from collections import Counter
 from itertools import pairwise
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import KINDS, build
-from rich.console import Console
+from models import KINDS, build, ends_in_a_relu
 
 import ch0702_tensor_board as tensor_board
 from ch07 import backup, board, callbacks, calls, draw, inspection
@@ -27,34 +27,39 @@ pytestmark = [
 ]
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
+NO_GRAPH = r"' is (not built|a subclassed model): it has no graph of layers, .* data alone\.$"
 
 
-# The calls themselves
+def numbers(variables):
+    return [np.array(variable.numpy()) for variable in variables]
+
+
+# The calls themselves, and the callback of the script that writes what they give
 
 
 @every_kind
-def test_activations_are_those_of_every_call_of_this_model(kind):
+def test_activations_are_those_of_every_call_and_logging_them_changes_nothing(kind, tmp_path):
     sample = build(kind)
     inputs, _ = sample.probe()
-    found = calls.activations(sample.model, inputs)
-    expected = sample.expected(inputs)
-    assert set(found) == set(expected)
-    for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, rtol=1e-3, atol=1e-6, err_msg=name)
-
-
-@every_kind
-def test_a_trace_has_the_same_calls_and_their_shapes(kind):
-    sample = build(kind)
-    if sample.built:
+    if sample.model.built:
         _, made = calls.trace(sample.model)
     else:
-        with pytest.raises(ValueError, match=r"' is (not built|a subclassed model): .* data alone"):
+        with pytest.raises(ValueError, match=NO_GRAPH):
             calls.trace(sample.model)
-        _, made = calls.trace(sample.model, sample.probe()[0])
-    expected = sample.expected(sample.probe()[0])
+        _, made = calls.trace(sample.model, inputs)
+    expected, before = sample.expected(), numbers(sample.model.variables)
     shapes = {name: tensor.shape[1:] for call in made for name, tensor in call.tensors()}
     assert shapes == {name: value.shape[1:] for name, value in expected.items()}
+    found = calls.activations(sample.model, inputs)
+    logger = tensor_board.ActivationLogger(inputs, str(tmp_path / "new"))
+    logger.set_model(sample.model)
+    logger.on_epoch_end(0)
+    with np.load(tmp_path / "new" / "activations_at_epoch_0.npz") as logged:
+        assert set(found) == set(logged) == set(expected)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-3, atol=1e-6, err_msg=name)
+            np.testing.assert_array_equal(logged[name], found[name])
+    np.testing.assert_equal(numbers(sample.model.variables), before)
 
 
 # TensorBoard
@@ -62,14 +67,15 @@ def test_a_trace_has_the_same_calls_and_their_shapes(kind):
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory):
-    """A sample of a kind that was trained for an epoch and logged, and the folder of its logs."""
+    """A sample of a kind that was trained for an epoch and logged, its curves and histograms."""
 
     @functools.cache
     def train(kind):
         log_dir = tmp_path_factory.mktemp(kind)
         sample = build(kind, "adam")
-        sample.fit(board.TensorBoard(log_dir, probe=sample.probe()))
-        return sample, log_dir / "train"
+        sample.fit(board.TensorBoard(str(log_dir), probe=sample.probe()))
+        train = str(log_dir / "train")
+        return sample, board.scalars(train), board.histograms(train)
 
     return train
 
@@ -78,23 +84,22 @@ def logged(tmp_path_factory):
 def test_looking_leaves_the_training_as_it_is(kind, logged):
     bare = build(kind, "adam")
     bare.fit()
-    pairs = zip(bare.model.variables, logged(kind)[0].model.variables, strict=True)
-    for one, other in pairs:
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    probed, *_ = logged(kind)
+    np.testing.assert_equal(numbers(probed.model.variables), numbers(bare.model.variables))
 
 
 @every_kind
 def test_histograms_are_of_every_call_and_of_every_weight(kind, logged):
-    sample, train = logged(kind)
-    found = board.histograms(train)
-    expected = sample.expected(sample.probe()[0])
-    without = {"pool", "drop", "average", "negated", "merge"}  # neither weights nor a relu
-    assert {tag[12:] for tag in found if tag.startswith("activations/")} == set(expected) - without
-    for name in set(expected) - without:
-        (buckets,), values = found[f"activations/{name}"], expected[name]
+    sample, _, found = logged(kind)
+    expected = sample.expected()
+    for name in ("pool", "drop", "average", "negated", "merge"):  # neither weights nor a relu
+        expected.pop(name, None)
+    assert {t[12:] for t in found if t.startswith("activations/")} == set(expected)
+    for name, values in expected.items():
+        (buckets,) = found[f"activations/{name}"]
         assert buckets[:, 2].sum() == values.size
-        assert buckets[0, 0] == pytest.approx(values.min(), rel=1e-3, abs=1e-6)
-        assert buckets[-1, 1] == pytest.approx(values.max(), rel=1e-3, abs=1e-6)
+        ends = buckets[0, 0], buckets[-1, 1]
+        assert ends == pytest.approx((values.min(), values.max()), rel=1e-3, abs=1e-6)
     weights = [buckets for tag, (buckets,) in found.items() if tag.endswith("/histogram")]
     shapes = [weight.shape for weight in sample.model.weights]
     assert sorted(w[:, 2].sum() for w in weights) == sorted(int(np.prod(of)) for of in shapes)
@@ -102,20 +107,16 @@ def test_histograms_are_of_every_call_and_of_every_weight(kind, logged):
 
 @every_kind
 def test_gradients_are_those_of_the_loss_for_each_layer(kind, logged):
-    sample, train = logged(kind)
+    sample, curves, tags = logged(kind)
     model, (inputs, targets) = sample.model, sample.probe()
-    before = [variable.numpy() for variable in model.variables]
     weights = model.trainable_variables
-    with tf.GradientTape() as tape:
+    with tf.GradientTape() as tape, keras.StatelessScope():
         loss = model.compute_loss(inputs, targets, model(inputs, training=False))
     gradients = tape.gradient(loss, [weight.value for weight in weights])
-    for variable, value in zip(model.variables, before, strict=True):
-        variable.assign(value)  # of a stateful layer
     by_weight = {
         id(weight): tf.convert_to_tensor(gradient).numpy()
         for weight, gradient in zip(weights, gradients, strict=True)
     }
-    curves, tags = board.scalars(train), board.histograms(train)
     assert {t[14:] for t in curves if t.startswith("gradient_norm/")} == set(sample.layers)
     for name, layer in sample.layers.items():
         own = [by_weight[id(weight)] for weight in layer.trainable_weights]
@@ -130,17 +131,16 @@ def test_gradients_are_those_of_the_loss_for_each_layer(kind, logged):
 
 @every_kind
 def test_dead_units_are_those_of_each_call(kind, logged):
-    sample, train = logged(kind)
-    curves, expected = board.scalars(train), sample.expected(sample.probe()[0])
-    for names in sample.relus.values():
-        zeros = [(expected[name] == 0).reshape(-1, expected[name].shape[-1]) for name in names]
-        for name, zero in zip(names, zeros, strict=True):
-            assert curves[f"share_of_dead_units/{name}"] == [pytest.approx(zero.all(axis=0).mean())]
+    sample, curves, _ = logged(kind)
+    dead = {
+        name: [pytest.approx((values == 0).reshape(-1, values.shape[-1]).all(axis=0).mean())]
+        for name, values in sample.expected().items()
+        if ends_in_a_relu(name)
+    }
+    found = {t[20:]: of for t, of in curves.items() if t.startswith("share_of_dead_units/")}
+    assert found == dead
     if kind == "shared":
-        assert curves["share_of_dead_units/relu_call_1"] == [1]
-        assert curves["share_of_dead_units/relu_call_2"] == [0]
-    counted = sum(tag.startswith("share_of_dead_units") for tag in curves)
-    assert counted == sum(map(len, sample.relus.values()))
+        assert found == {"relu_call_1": [1], "relu_call_2": [0]}
 
 
 @every_kind
@@ -163,22 +163,20 @@ def test_without_a_probe_the_graph_is_logged_or_its_lack_is_told(kind, tmp_path)
 @every_kind
 def test_a_drawing_has_a_box_for_each_layer_of_this_model(kind):
     sample = build(kind)
-    if sample.boxes is None:
-        with pytest.raises(ValueError, match=r"' is (not built|a subclassed model): it has"):
-            draw.draw(sample.model)
+    model = sample.model
+    if not model.built:
+        with pytest.raises(ValueError, match=NO_GRAPH):
+            draw.draw(model)
         return
-    graph = draw.graph_of(sample.model)
-    assert {name for name in graph.boxes if not name.startswith("get_item")} == sample.boxes
-    calls_of_layers = {}
-    for name in sample.expected(sample.probe()[0]):
-        if "/" not in name and "output" not in name:
-            layer = name.partition("_call")[0]
-            calls_of_layers[layer] = calls_of_layers.get(layer, 0) + 1
-    for layer, times in calls_of_layers.items():
+    boxes = {one.name for one in (*model.inputs, *model.layers)}
+    graph = draw.graph_of(model)
+    assert {name for name in graph.boxes if not name.startswith("get_item")} == boxes
+    made = [name for name in sample.expected() if "/" not in name and "output" not in name]
+    for layer, times in Counter(re.sub(r"_call_\d", "", name) for name in made).items():
         assert (f"called {times} times" in graph.boxes[layer].lines[1]) == (times > 1)
-    written = {text.get_text() for text in draw.draw(sample.model).axes[0].texts}
-    assert sample.boxes <= written
-    assert f"{sample.model.name}: {sample.model.count_params():,} parameters" in written
+    written = {text.get_text() for text in draw.draw(model).axes[0].texts}
+    assert boxes <= written
+    assert f"{model.name}: {model.count_params():,} parameters" in written
 
 
 # Callbacks
@@ -188,41 +186,28 @@ def test_a_drawing_has_a_box_for_each_layer_of_this_model(kind):
 def test_a_backup_goes_on_where_it_was(kind, tmp_path):
     def train(path, epochs):
         sample = build(kind, "adam")
-        saved = backup.Backup(path)
+        saved = backup.Backup(str(tmp_path / path))
         start = saved.restore(sample.model)
         sample.fit(saved, epochs=epochs, initial_epoch=start)
-        return sample.model
+        return numbers(backup.state(sample.model))
 
-    if not build(kind).built:
+    if not build(kind).model.built:
         with pytest.raises(ValueError, match=r"has to be built: .*, before the backup\.$"):
-            train(str(tmp_path / "backup.npz"), 1)
+            train("backup.npz", 1)
         return
-    whole = train(str(tmp_path / "whole.npz"), 2)
-    train(str(tmp_path / "backup.npz"), 1)
-    parts = train(str(tmp_path / "backup.npz"), 2)
-    for one, other in zip(backup.state(whole), backup.state(parts), strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    whole = train("whole.npz", 2)
+    train("backup.npz", 1)
+    np.testing.assert_equal(train("backup.npz", 2), whole)
 
 
 @every_kind
-def test_callbacks_do_what_they_say(kind, tmp_path):
-    sample = build(kind)
-    assert len(sample.fit(callbacks.StopAt("loss", 1e9), epochs=3)["loss"]) == 1
-
-    text, kernels, frozen = io.StringIO(), [], next(iter(sample.layers.values()))
+def test_a_layer_is_frozen_and_a_training_goes_back_to_its_best(kind, tmp_path):
+    sample, kernels = build(kind), []
+    frozen = next(iter(sample.layers.values()))
     watch = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: kernels.append(frozen.get_weights())
+        on_epoch_end=lambda epoch, logs: kernels.append(frozen.get_weights())
     )
-    losses = sample.fit(
-        callbacks.StopAt("loss", -1),
-        callbacks.Freeze(frozen, at=1),
-        callbacks.ProgressBar(Console(file=text)),
-        watch,
-        epochs=3,
-    )["loss"]
-    lines = text.getvalue().splitlines()
-    assert [line[:18] for line in lines] == [f"  epoch   {n}  [####" for n in (1, 2, 3)]
-    assert [float(line.split()[-1]) for line in lines] == pytest.approx(losses, abs=1e-4)
+    sample.fit(callbacks.Freeze(frozen, at=2), watch, epochs=3)
     moved = [[(a != b).any() for a, b in zip(*pair, strict=True)] for pair in pairwise(kernels)]
     assert any(moved[0])
     assert not any(moved[1])
@@ -231,74 +216,21 @@ def test_callbacks_do_what_they_say(kind, tmp_path):
     sample.model.optimizer.learning_rate = 1e6
     back = callbacks.BackToTheBest(str(tmp_path / "new" / "best.weights.h5"))
     validation = (sample.inputs, sample.targets)
-    losses = sample.fit(back, epochs=3, validation_data=validation)["val_loss"]
-    best = float("inf")
-    for epoch, loss in enumerate(losses):
-        assert (epoch in back.loaded) == (not loss < best and (back.saved or sample.built))
-        best = min(best, loss) if loss == loss else best
+    sample.fit(back, epochs=3, validation_data=validation)
+    assert back.loaded
     ended = sample.model.get_weights()
-    if back.loaded:
-        sample.model.load_weights(tmp_path / "new" / "best.weights.h5")
-        for one, other in zip(sample.model.get_weights(), ended, strict=True):
-            np.testing.assert_array_equal(one, other)
+    sample.model.load_weights(tmp_path / "new" / "best.weights.h5")
+    np.testing.assert_equal(sample.model.get_weights(), ended)
 
 
 # What a model costs
 
-MULTIPLY_ADDS = {
-    "sequential": 4 * 3 + 3 * 1,
-    "nested": 3 * (4 * 3 + 3 * 1),
-    "shared": 2 * 4 * 3 + 6 * 1,
-    "several_inputs": 4 * 3 + 3 * 1,
-    "mixed_precision": 4 * 3 + 3 * 1,
-    "loaded": 3 * (4 * 3 + 3 * 1),
-}
 
-
-@every_kind
-def test_every_call_is_counted_or_the_count_is_refused(kind):
-    model = build(kind).model
-    if kind in MULTIPLY_ADDS:
-        assert inspection.multiply_adds(model) == MULTIPLY_ADDS[kind]
-        return
-    sentence = r"' is (not built|a subclassed model): |multiply-adds of a \w+ are not known here\.$"
-    with pytest.raises(ValueError, match=sentence):
-        inspection.multiply_adds(model)
-
-
-# Files
-
-
-@every_kind
-def test_a_model_is_saved_and_loaded_and_so_are_its_weights(kind, tmp_path):
-    sample = build(kind)
-    inputs, _ = sample.probe()
-    before = calls.activations(sample.model, inputs)
-    if kind == "subclassed":  # its class has to be known: C32 of the errata
-        sample.model.save_weights(tmp_path / "own.weights.h5")
-        other = build(kind)
-        other.model(inputs)
-        other.model.load_weights(tmp_path / "own.weights.h5")
-        loaded = other.model
-    else:
-        sample.model.save(tmp_path / "model.keras")
-        loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    after = calls.activations(loaded, inputs)
-    assert set(after) == set(before)
-    for name, values in before.items():
-        np.testing.assert_array_equal(after[name], values)
-
-
-# The callback of the script
-
-
-@every_kind
-def test_the_activations_of_each_epoch_are_those_of_every_call(kind, tmp_path):
-    sample = build(kind)
-    inputs, _ = sample.probe()
-    sample.fit(tensor_board.ActivationLogger(inputs, str(tmp_path / "new")))
-    expected = sample.expected(inputs)
-    with np.load(tmp_path / "new" / "activations_at_epoch_0.npz") as logged:
-        assert set(logged) == set(expected)
-        for name, values in expected.items():
-            np.testing.assert_allclose(logged[name], values, rtol=1e-3, atol=1e-6)
+def test_every_call_is_counted_or_the_count_is_refused():
+    costs = {"nested": 3 * (4 * 3 + 3 * 1), "shared": 2 * 4 * 3 + 6 * 1}
+    for kind, cost in costs.items():
+        assert inspection.multiply_adds(build(kind).model) == cost
+    sentences = {"subclassed": NO_GRAPH, "functional": r"multiply-adds of a \w+ are not known here"}
+    for kind, sentence in sentences.items():
+        with pytest.raises(ValueError, match=sentence):
+            inspection.multiply_adds(build(kind).model)

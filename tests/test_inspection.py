@@ -6,35 +6,28 @@ import pytest
 from keras import layers
 
 import ch0701_functional_api as functional_api
-from ch07 import data, inspection
+from ch07 import data, inspection, metrics
 
 
-def chain(*weights):
-    """Linear layers of one unit, named w0, w1, ..., with the weights given, then a sigmoid."""
-    x = inputs = keras.Input((1,))
-    for n, weight in enumerate(weights):
-        start = keras.initializers.Constant(weight)
-        x = layers.Dense(1, use_bias=False, kernel_initializer=start, name=f"w{n}")(x)
-    return keras.Model(inputs, layers.Activation("sigmoid")(x))
+def random(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-def test_the_gradient_ratio_is_the_product_of_the_weights_between():
-    model = chain(1.0, 0.5, 0.1, 3.0)
+def test_the_gradient_ratio_is_the_product_of_the_weights_between_the_calls_of_this_model():
+    stack = [
+        layers.Dense(1, None, False, keras.initializers.Constant(weight), name=f"w{n}")
+        for n, weight in enumerate((1.0, 0.5, 0.1, 3.0))
+    ]
+    for layer in stack:
+        layer(keras.Input((1,)))  # a call that is none of the model's
+    model = keras.Sequential([keras.Input((1,)), *stack, layers.Activation("sigmoid")])
     x, y = np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
-    ratio = inspection.gradient_ratio(model, ("w0", "w2"), x, y)
-    assert ratio == pytest.approx(0.05, rel=1e-5)
+    assert inspection.gradient_ratio(model, ("w0", "w2"), x, y) == pytest.approx(0.05, rel=1e-5)
+    norms = inspection.gradient_over_layers(model, ("w0", "w1", "w2"), x, y)
+    assert norms == pytest.approx([0.05, 0.1, 1], rel=1e-5)
 
-
-def test_the_gradient_is_that_of_the_calls_of_this_model():
-    model = chain(1.0, 0.5, 0.1, 3.0)
-    for layer in model.layers[1:3]:
-        layer(keras.Input((1,)))  # a call that is none of this model's
-    x, y = np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
-    other = keras.Sequential([keras.Input((1,)), *model.layers[1:]])
-    assert inspection.gradient_ratio(other, ("w0", "w2"), x, y) == pytest.approx(0.05, rel=1e-5)
-    twice = keras.Input((1,))
-    w = model.get_layer("w1")
-    shared = keras.Model(twice, layers.Activation("sigmoid")(w(w(twice))))
+    point, w = keras.Input((1,)), stack[1]
+    shared = keras.Model(point, layers.Activation("sigmoid")(w(w(point))))
     names = ("w1_call_1", "w1_call_2")
     assert inspection.gradient_ratio(shared, names, x, y) == pytest.approx(0.5, rel=1e-5)
     with pytest.raises(ValueError, match="makes no call"):
@@ -46,18 +39,17 @@ def test_to_look_at_gradients_leaves_moving_averages_alone():
     x = layers.BatchNormalization(name="first")(layers.Dense(4, name="dense")(inputs))
     model = keras.Model(inputs, layers.Dense(2, activation="softmax", name="last")(x))
     before = model.get_weights()
-    values = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
     targets = np.eye(2, dtype="float32")[[0, 1] * 4]
-    inspection.gradient_over_layers(model, ("dense", "first"), values, targets)
-    assert all(map(np.array_equal, before, model.get_weights()))
+    inspection.gradient_over_layers(model, ("dense", "first"), random(8, 3), targets)
+    np.testing.assert_equal(model.get_weights(), before)
 
 
 def test_the_gradient_over_time_is_zero_where_nothing_is_read():
     sequence = keras.Input((5, 2))
     read = layers.Dense(3, activation="softmax")(sequence[:, -1] + 0.5 * sequence[:, 1])
     targets = np.eye(3, dtype="float32")[[0, 1, 2, 0]]
-    sequences = np.random.default_rng(0).normal(size=(4, 5, 2)).astype("float32")
-    curve = inspection.gradient_over_time(keras.Model(sequence, read), sequences, targets)
+    model = keras.Model(sequence, read)
+    curve = inspection.gradient_over_time(model, random(4, 5, 2), targets)
     assert curve == pytest.approx([0, 0.5, 0, 0, 1], abs=1e-6)
 
 
@@ -67,15 +59,15 @@ def test_an_open_forget_gate_loses_one_in_n():
     before = lstm.get_weights()
     inspection.open_forget_gate(lstm, steps=40)
     after = lstm.get_weights()
-    gates = after[2].reshape(4, 4)  # input, forget, cell, output
+    gates, closed = after[2].reshape(4, 4), before[2].reshape(4, 4)  # input, forget, cell, output
     assert 1 / (1 + np.exp(-gates[1])) == pytest.approx([1 - 1 / 40] * 4)
-    assert (gates[[0, 2, 3]] == before[2].reshape(4, 4)[[0, 2, 3]]).all()
-    assert all(map(np.array_equal, before[:2], after[:2]))
+    np.testing.assert_equal(gates[[0, 2, 3]], closed[[0, 2, 3]])
+    np.testing.assert_equal(after[:2], before[:2])
 
 
 def test_scoring_all_pairs_is_scoring_each_pair():
     siamese = functional_api.build_siamese_lstm()
-    sentences = np.random.default_rng(0).normal(size=(5, 6, 128)).astype("float32")
+    sentences = random(5, 6, 128)
     first, second = np.triu_indices(5, k=1)
     one_by_one = siamese([sentences[first], sentences[second]]).numpy()[:, 0]
     scores = inspection.score_all_pairs(siamese, sentences)
@@ -84,22 +76,22 @@ def test_scoring_all_pairs_is_scoring_each_pair():
 
 def test_duplicates_are_counted_at_the_threshold_of_the_other_list():
     sentences = data.sentences(0, train=8, test=8)
-    found = inspection.find_duplicates(functional_api.build_siamese_lstm(length=6), sentences)
+    siamese = functional_api.build_siamese_lstm(length=6)
+    found = inspection.find_duplicates(siamese, sentences)
     assert found["scores"].shape == found["duplicate"].shape == (70 * 69 // 2,)
     assert found["share"] == pytest.approx(30 / found["scores"].size)
     said = found["scores"] >= found["threshold"]
     assert found["precision"] == pytest.approx(found["duplicate"][said].mean())
     assert found["recall"] == pytest.approx(said[found["duplicate"]].mean())
+    practice = sentences.practice
+    scores = inspection.score_all_pairs(siamese, practice.sentences)
+    assert found["threshold"] == metrics.best_threshold(scores, practice.duplicate)
 
 
 def test_accuracy_by_question_takes_each_question_alone():
     x = keras.Input((2,))
     half = keras.Model(x, layers.Lambda(lambda values: 0.4 + values)(x))
     targets = np.array([[1, 0], [1, 1], [0, 0], [0, 1]], "float32")
-    task = data.Task(
-        train=targets,
-        train_targets=targets,
-        test=targets * [1, 0],
-        test_targets=targets,
-    )
+    parts = {"train": targets, "train_targets": targets, "test": targets * [1, 0]}
+    task = data.Task(**parts, test_targets=targets)
     assert inspection.accuracy_by_question({"it": half}, task) == {"it": [1.0, 0.5]}

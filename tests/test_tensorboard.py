@@ -1,12 +1,13 @@
-"""Every panel of TensorBoard gets its data, asked over HTTP as its pages ask."""
+"""TensorBoard as a reader sees it: its pages in a browser, each opened without a further click."""
 
-import struct
+import io
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from screens import CHROMIUM, DRIVER, Browser, until
 
-from ch07 import board
-from ch07.plots.common import DPI
+from ch07 import board, data
 
 pytestmark = [
     pytest.mark.slow,
@@ -14,110 +15,99 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
-LAYERS = ["embed", "conv_1", "conv_2", "sentiment"]
-WEIGHTS = [
-    "embed/embeddings",
-    *(f"{layer}/{weight}" for layer in LAYERS[1:] for weight in ("kernel", "bias")),
-]
 
-
-@pytest.mark.parametrize("part", ["train", "validation"])
-@pytest.mark.parametrize("tag", ["epoch_loss", "epoch_accuracy"])
-def test_scalars_are_the_curves_of_each_run(tensorboard, part, tag):
-    tags = tensorboard.json("data/plugin/scalars/tags")
-    for run in tensorboard.runs:
-        assert tag in tags[f"{run}/{part}"]
-        answer = tensorboard.json("data/plugin/scalars/scalars", run=f"{run}/{part}", tag=tag)
-        logged = board.scalars(tensorboard.root / run / part)[tag]
-        assert [step for _, step, _ in answer] == list(range(len(logged)))
-        assert [value for _, _, value in answer] == pytest.approx(logged)
-        assert len(logged) > 1
-
-
-def test_scalars_of_the_probe_are_grouped_by_what_they_are(tensorboard):
-    tags = tensorboard.json("data/plugin/scalars/tags")
-    expected = {f"gradient_norm/{layer}" for layer in LAYERS}
-    expected |= {f"share_of_dead_units/{layer}" for layer in ("conv_1", "conv_2")}
-    assert {tag for tag in tags[f"{tensorboard.reviews}/train"] if "/" in tag} == expected
-    for run in tensorboard.runs:
-        assert expected <= set(tags[f"{run}/train"])
-
-
-@pytest.mark.parametrize("plugin", ["histograms", "distributions"])
-def test_weights_activations_and_gradients_have_histograms(tensorboard, plugin):
-    tags = tensorboard.json(f"data/plugin/{plugin}/tags")
-    expected = {f"{weight}/histogram" for weight in WEIGHTS}
-    expected |= {f"gradients/{weight}" for weight in WEIGHTS}
-    expected |= {f"activations/{layer}" for layer in LAYERS}
-    for run in tensorboard.runs:
-        assert expected <= set(tags[f"{run}/train"])
-        epochs = len(board.scalars(tensorboard.root / run / "train")["epoch_loss"])
-        for tag in expected:
-            answer = tensorboard.json(f"data/plugin/{plugin}/{plugin}", run=f"{run}/train", tag=tag)
-            assert [step for _, step, _ in answer] == list(range(epochs))
-
-
-def test_graphs_have_the_operations_and_the_layers(tensorboard):
-    info = tensorboard.json("data/plugin/graphs/info")
-    for run in tensorboard.runs:
-        assert info[f"{run}/train"]["run_graph"]
-        assert info[f"{run}/train"]["tags"]["keras"]["conceptual_graph"]
-        graph = tensorboard.get("data/plugin/graphs/graph", run=f"{run}/train").decode()
-        assert 'op: "Conv2D"' in graph
-        layers = tensorboard.get(
-            "data/plugin/graphs/graph", run=f"{run}/train", tag="keras", conceptual="true"
-        ).decode()
-        assert all(f'name: "text_classifier/{layer}"' in layers for layer in LAYERS)
-
-
-def test_the_projector_has_vectors_metadata_and_colours(tensorboard):
-    run = f"{tensorboard.reviews}/train"
-    assert run in tensorboard.json("data/plugin/projector/runs")
-    (info,) = tensorboard.json("data/plugin/projector/info", run=run)["embeddings"]
-    assert info["tensorShape"] == [1000, 128]
-    asked = {"run": run, "name": info["tensorName"]}
-    tensor = tensorboard.get("data/plugin/projector/tensor", **asked)
-    assert np.frombuffer(tensor, "float32").reshape(1000, 128).std() > 0
-    header, *rows = tensorboard.get("data/plugin/projector/metadata", **asked).splitlines()
-    assert header == b"word\tkind"
-    assert rows[1] == b"positive 0\tpositive"
-    assert len(rows) == 1000
-    sprite = tensorboard.get("data/plugin/projector/sprite_image", **asked)
-    width, height = struct.unpack(">2I", sprite[16:24])
-    side, _ = info["sprite"]["singleImageDim"]
-    assert (width // side) * (height // side) >= 1000
-
-
-def test_images_are_the_pictures(tensorboard):
-    run = f"{tensorboard.reviews}/pictures"
-    (tag,) = tensorboard.json("data/plugin/images/tags")[run]
-    (image,) = tensorboard.json("data/plugin/images/images", run=run, tag=tag, sample="0")
-    png = tensorboard.get(f"data/plugin/images/individualImage?{image['query']}")
-    assert png.startswith(b"\x89PNG")
-    width, height = struct.unpack(">2I", png[16:24])
-    assert width >= 7 * DPI  # the narrowest picture
-    assert height > 0
-
-
-def test_the_table_of_hyperparameters_compares_the_runs(tensorboard):
-    experiment = tensorboard.json("data/plugin/hparams/experiment", {"experimentName": ""})
-    metrics = [info["name"] for info in experiment["metricInfos"]]
-    assert {"group": "validation", "tag": "epoch_loss"} in metrics
-    assert {"group": "train", "tag": "epoch_loss"} in metrics
+def test_the_table_of_hyperparameters_has_the_last_metrics_of_each_run(tensorboard):
     column = {"metric": {"group": "validation", "tag": "epoch_loss"}}
-    groups = tensorboard.json(
-        "data/plugin/hparams/session_groups",
-        {
-            "experimentName": "",
-            "allowedStatuses": ["STATUS_UNKNOWN"],
-            "colParams": [column],
-            "startIndex": 0,
-            "sliceSize": 100,
-        },
-    )["sessionGroups"]
+    asked = {"experimentName": "", "allowedStatuses": ["STATUS_UNKNOWN"], "colParams": [column]}
+    asked |= {"startIndex": 0, "sliceSize": 100}
+    groups = tensorboard.json("data/plugin/hparams/session_groups", asked)["sessionGroups"]
     assert {group["name"] for group in groups} == set(tensorboard.runs)
     for group in groups:
         (loss,) = [m["value"] for m in group["metricValues"] if m["name"] == column["metric"]]
         logged = board.scalars(tensorboard.root / group["name"] / "validation")["epoch_loss"]
         assert loss == pytest.approx(logged[-1])
         assert float(group["hparams"]["learning_rate"]) > 0
+
+
+@pytest.fixture(scope="module")
+def browser(tensorboard, tmp_path_factory):
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("there is no Chromium here, or no chromedriver")
+    folders = (tmp_path_factory.mktemp(name) for name in ("profile", "screens"))
+    opened = Browser(tensorboard, *folders)
+    yield opened
+    opened.driver.quit()
+
+
+def test_graphs_opens_on_the_operations_and_the_tag_keras_shows_the_layers(browser):
+    browser.open("graphs")
+    browser.wait_for("g.node[data-name]", 2)
+    browser.screenshot("graphs")
+    assert any(name.startswith("text_classifier") for name in browser.names())
+    browser.click("paper-dropdown-menu", "keras")
+    browser.click("paper-item", "keras")
+    until(lambda: browser.names() == {"text_classifier"}, "graph of the layers")
+    browser.screenshot("graphs_keras")
+    assert "Graph visualization failed" not in browser.text()
+
+
+@pytest.mark.parametrize(
+    ("tab", "chart"),
+    [("histograms", "vz-histogram-timeseries"), ("distributions", "vz-distribution-chart")],
+)
+def test_histograms_and_distributions_open_on_the_activations(browser, tab, chart):
+    browser.open(tab)
+    browser.wait_for_text("activations/conv_1", "gradients")
+    until(lambda: browser.charts(chart) >= len(browser.server.runs), tab)
+    browser.screenshot(tab)
+
+
+def test_scalars_opens_on_the_metrics_with_training_and_validation(browser):
+    browser.open("scalars")
+    browser.wait_for_text("epoch_accuracy", "epoch_loss", "gradient_norm")
+    browser.screenshot("scalars")
+    text = browser.text()
+    assert text.partition("(regular expressions supported)")[2].split()[0] == "epoch_accuracy"
+    for run in browser.server.runs:
+        assert f"{run}/train" in text
+        assert f"{run}/validation" in text
+
+
+def test_images_shows_the_pictures(browser):
+    browser.open("images")
+    wide = "element.naturalWidth >= 700"
+    until(lambda: sum(browser.visible("img", wide)) == 1, "pictures")
+    browser.screenshot("images")
+
+
+def test_the_projector_opens_on_points_coloured_by_kind_for_which_there_is_a_legend(browser):
+    browser.open("projector")
+    browser.wait_for("iframe")
+    browser.enter_frames()
+    browser.wait_for_text("Points:", "Dimension:", "1000\n", "Total variance described")
+    kinds = list(dict.fromkeys(data.reviews(0, train=1, test=1).kinds))
+
+    def coloured_by_kind():
+        png = browser.visible("#scatter canvas")[0].screenshot_as_png
+        pixels = plt.imread(io.BytesIO(png))[..., :3]
+        for at, kind in enumerate(kinds):
+            colour = board.PALETTE[3 * at % len(board.PALETTE)]
+            share = np.mean(np.abs(pixels - colour).max(axis=-1) < 0.02)  # without smoothed edges
+            if share <= 1e-4 and kind != "padding":  # a single point, which others may hide
+                return False
+        return True
+
+    until(coloured_by_kind, "points in the colours of the kinds")
+    browser.screenshot("projector")
+    assert "photography" not in browser.text()  # there is no legend yet
+    browser.click("paper-dropdown-menu", "No color map")
+    browser.click("paper-item", "kind")
+    browser.wait_for_text(*kinds)
+    browser.screenshot("projector_legend")
+
+
+def test_hparams_compares_the_runs(browser):
+    browser.open("hparams")
+    browser.wait_for_text("learning_rate", "train.epoch_loss", "validation.epoch_loss")
+    browser.wait_for_text(*browser.server.runs)
+    browser.screenshot("hparams")
