@@ -6,7 +6,6 @@ one by one, without any helper of ch07.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -55,11 +54,6 @@ def trained(model, before="") -> Iterator[tuple[str, keras.Layer]]:
             yield from trained(layer, f"{before}{layer.name}/")
 
 
-def ends_in_a_relu(call: str) -> bool:
-    """Whether the layer of a call, by its name, ends in a relu."""
-    return re.search(r"(^|/)(hidden|conv|relu)(_call_\d)?$", call) is not None
-
-
 def vectors(size=4, samples=16, seed=0):
     return np.random.default_rng(seed).normal(size=(samples, size)).astype("float32")
 
@@ -77,8 +71,10 @@ def chain(*stack):
 
 
 def sequential(built=True):
-    """The book's stack, with an Input or without."""
-    stack = [layers.Dense(3, "relu", name="hidden"), layers.Dense(1, name="score")]
+    """The book's stack, with an Input or without, whose layers add to the loss."""
+    penalty = keras.regularizers.L2(0.1)
+    options = {"kernel_regularizer": penalty, "activity_regularizer": penalty}
+    stack = [layers.Dense(3, "relu", name="hidden", **options), layers.Dense(1, name="score")]
     model = keras.Sequential([keras.Input((4,), name="point")] * built + stack)
     return Sample(model, vectors(), vectors(1), chain(*stack))
 
@@ -187,10 +183,7 @@ def several_inputs():
 
 
 def several_outputs():
-    """An LSTM that gives its states too, and goes on where the batch before has ended.
-
-    Behind it masks that a seed begins, and two heads.
-    """
+    """A stateful LSTM that gives its states too, masks that a seed begins, and two heads."""
     lstm = layers.LSTM(3, return_sequences=True, return_state=True, stateful=True, name="lstm")
     drop, pool = layers.Dropout(0.5, seed=7, name="drop"), layers.GlobalMaxPooling1D(name="pool")
     age, income = layers.Dense(1, name="age"), layers.Dense(2, "softmax", name="income")

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib import parse, request
+from urllib import request
 
 from selenium import webdriver
 
@@ -33,7 +33,7 @@ def until(ready: Callable, what: str, seconds: float = 90):
 
 
 class Server:
-    """The program `tensorboard` on a directory of logs; its address and its answers."""
+    """The program `tensorboard` on a directory of logs."""
 
     def __init__(self, root: Path, folder: Path):
         self.root = root
@@ -62,17 +62,10 @@ class Server:
         found = re.search(r"^TensorBoard \S+ at (http://\S+)", printed, re.MULTILINE)
         return found and found[1]
 
-    def get(self, path: str, body: dict | None = None, **query: str) -> bytes:
-        """What it answers; a `body` is posted as JSON."""
-        address = f"{self.url}{path}?{parse.urlencode(query)}" if query else f"{self.url}{path}"
-        data = None if body is None else json.dumps(body).encode()
-        asked = request.Request(address, data, {"Content-Type": "application/json"})
-        with request.urlopen(asked, timeout=60) as answer:
-            return answer.read()
-
-    def json(self, path: str, body: dict | None = None, **query: str):
-        """What it answers, which is JSON."""
-        return json.loads(self.get(path, body, **query))
+    def json(self, path: str):
+        """What it answers to a question of its pages."""
+        with request.urlopen(f"{self.url}{path}", timeout=60) as answer:
+            return json.load(answer)
 
     def close(self):
         """End it."""
@@ -104,10 +97,7 @@ class Browser:
             "--window-size=1400,900",
             "--use-angle=swiftshader",  # WebGL, which the Projector needs, without a GPU
             "--enable-unsafe-swiftshader",
-            "--disable-background-networking",
             "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
             f"--user-data-dir={profile}",
         ):
             options.add_argument(argument)

@@ -1,6 +1,5 @@
 """What the programs of readers do with the package: each of these once failed, or lied."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -9,17 +8,10 @@ import pytest
 from conftest import ROOT
 
 
-def program(*arguments, folder=ROOT, **environment):
+def program(*arguments, folder=ROOT):
     """Run Python in a process of its own, from a folder."""
-    # What another backend would be asked for is up to the test.
-    inherited = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=inherited | environment,
-    )
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder)
 
 
 UNCHANGED = """
@@ -46,14 +38,6 @@ sys.exit(f"changed: {changed}" if changed else 0)
 def test_importing_changes_nothing():
     done = program("-c", UNCHANGED)  # what else could change, test_conventions.py looks at
     assert done.returncode == 0, done.stderr
-
-
-def test_with_another_backend_an_import_ends_in_one_sentence():
-    done = program("-c", "from ch07 import board", KERAS_BACKEND="jax")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.splitlines()) == 1
-    sentence = "KERAS_BACKEND asks for Keras on 'jax', but this chapter runs on TensorFlow"
-    assert sentence in done.stderr
 
 
 @pytest.mark.slow

@@ -65,27 +65,20 @@ def test_an_open_forget_gate_loses_one_in_n():
     np.testing.assert_equal(after[:2], before[:2])
 
 
-def test_scoring_all_pairs_is_scoring_each_pair():
-    siamese = functional_api.build_siamese_lstm()
-    sentences = random(5, 6, 128)
-    first, second = np.triu_indices(5, k=1)
-    one_by_one = siamese([sentences[first], sentences[second]]).numpy()[:, 0]
-    scores = inspection.score_all_pairs(siamese, sentences)
-    assert scores == pytest.approx(one_by_one, abs=1e-6)
-
-
-def test_duplicates_are_counted_at_the_threshold_of_the_other_list():
+def test_all_pairs_are_scored_as_each_is_and_the_threshold_is_that_of_the_list_to_practise_on():
     sentences = data.sentences(0, train=8, test=8)
-    siamese = functional_api.build_siamese_lstm(length=6)
+    siamese, practice = functional_api.build_siamese_lstm(length=6), sentences.practice
+    first, second = (practice.sentences[n] for n in np.triu_indices(len(practice.sentences), k=1))
+    one_by_one = siamese([first, second]).numpy()[:, 0]
+    scores = inspection.score_all_pairs(siamese, practice.sentences)
+    assert scores == pytest.approx(one_by_one, abs=1e-6)
     found = inspection.find_duplicates(siamese, sentences)
+    assert found["threshold"] == metrics.best_threshold(scores, practice.duplicate)
     assert found["scores"].shape == found["duplicate"].shape == (70 * 69 // 2,)
     assert found["share"] == pytest.approx(30 / found["scores"].size)
     said = found["scores"] >= found["threshold"]
     assert found["precision"] == pytest.approx(found["duplicate"][said].mean())
     assert found["recall"] == pytest.approx(said[found["duplicate"]].mean())
-    practice = sentences.practice
-    scores = inspection.score_all_pairs(siamese, practice.sentences)
-    assert found["threshold"] == metrics.best_threshold(scores, practice.duplicate)
 
 
 def test_accuracy_by_question_takes_each_question_alone():

@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import json
 import os
 import runpy
 
@@ -62,11 +61,9 @@ def test_in_a_review_padding_comes_first_and_the_topic_tells_nothing():
     reviews = data.reviews(0)
     kinds, good = np.array(reviews.kinds)[reviews.train], reviews.train_targets[:, 0] == 1
     assert (np.diff((kinds != "padding").astype(int), axis=1) >= 0).all()
-    for topic in data.TOPICS:
-        share = np.mean(kinds == topic, axis=1)
-        # Four standard deviations of a difference of means of 800 reviews.
-        spread = 4 * share.std() * np.sqrt(2 / 800)
-        assert abs(share[good].mean() - share[~good].mean()) < spread
+    shares = [np.mean(kinds == topic, axis=1) for topic in data.TOPICS]
+    correlations = np.corrcoef([*shares, good])[-1, :-1]
+    assert np.abs(correlations).max() < 4 / np.sqrt(len(good))  # four standard deviations
 
 
 # What the lessons leave
@@ -126,19 +123,6 @@ def test_a_log_that_is_resumed_has_every_epoch(lesson):
     assert list(losses.values()) == pytest.approx(of["first"]["val_loss"] + again, rel=1e-5)
 
 
-def test_the_last_file_of_the_logger_has_what_the_layers_give(lesson):
-    of = lesson("activation_logger")
-    assert len(list(of["folder"].iterdir())) == 12
-    with np.load(of["folder"] / "activations_at_epoch_11.npz", allow_pickle=False) as arrays:
-        assert set(arrays) == {"hidden_1", "hidden_2", "cloud"}
-        predictions = of["model"](of["clouds"].test, training=False).numpy()
-        np.testing.assert_allclose(arrays["cloud"], predictions, rtol=1e-5)
-    assert of["over_epochs"]["cloud"].shape == (12, 8)
-
-
-# Killed
-
-
 def test_a_process_kills_itself_at_its_moment(monkeypatch):
     killed = []
     monkeypatch.setattr("os.kill", lambda *arguments: killed.append(arguments))
@@ -160,19 +144,11 @@ def test_killed_and_resumed_the_training_goes_on_with_the_sixth_epoch(lesson):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("train", "reason"),
-    [
-        ("ch0702_tensor_board:halve_every_third_epoch", "status 0"),  # it ends by itself
-        ("ch0702_tensor_board:no_such_function", "AttributeError"),
-    ],
-)
-def test_a_process_that_is_not_killed_is_an_error(train, reason):
+@pytest.mark.parametrize("function", ["halve_every_third_epoch", "no_such_function"])
+def test_a_process_that_is_not_killed_is_an_error_that_says_how_it_ended(function):
+    reason = "AttributeError" if function == "no_such_function" else "status 0"
     with pytest.raises(RuntimeError, match=reason):
-        crash.run_and_kill(train, 1, epoch=5, batch=0)
-
-
-# The whole section, run once
+        crash.run_and_kill(f"ch0702_tensor_board:{function}", 1, epoch=5, batch=0)
 
 
 @pytest.mark.slow
@@ -196,23 +172,9 @@ def test_a_run_is_clean_every_claim_holds_and_every_picture_can_be_read(tensor_b
     assert list(tensor_board.folder.glob("*diagram_text_classifier.png"))
 
 
-# --imdb, on a small file in the same form
-
-
 @pytest.mark.slow
 def test_imdb_trains_and_logs(tmp_path, monkeypatch, capsys):
-    rng, good = np.random.default_rng(0), np.arange(60) % 2
-    ranks = {f"word {rank}": rank for rank in range(1, 2500)}
-    ranks |= {"great": 2, "loved": 3, "bad": 4, "awful": 5}
-    (tmp_path / "imdb_word_index.json").write_text(json.dumps(ranks), encoding="utf-8")
-    words = np.empty(60, object)
-    words[:] = [[1 + int(g), *rng.integers(3, 2500, 9).tolist()] for g in good]
-    np.savez(tmp_path / "imdb.npz", x_train=words, y_train=good, x_test=words, y_test=good)
-    monkeypatch.setattr(
-        "keras.src.datasets.imdb.get_file", lambda fname, **options: str(tmp_path / fname)
-    )
-    of_reviews = imdb.reviews
-    monkeypatch.setattr(imdb, "reviews", lambda test: of_reviews(train=50, test=40))
+    monkeypatch.setattr(imdb, "reviews", lambda test: data.reviews(0, train=50, test=40))
     monkeypatch.setattr("sys.argv", ["", "--imdb", "--output", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(SCRIPT.path), run_name="__main__")
