@@ -46,7 +46,7 @@ class Sample:
 
 
 def trained(model, before="") -> Iterator[tuple[str, keras.Layer]]:
-    """The layers whose weights are trained, behind the names that they have in the logs."""
+    """The layers whose weights are trained, by the names that they have in the logs."""
     for layer in model.layers:
         if layer.trainable_weights or not layer.built:
             yield before + layer.name, layer

@@ -229,7 +229,6 @@ def test_hyperparameters_of_any_type_are_a_line_that_is_named_after_the_run(tmp_
     given = {"units": np.int64(3), "rate": np.float32(0.5), "name": "a", "last": None, "of": [1, 2]}
     for run in ("one", "other"):
         board.write_hparams(str(tmp_path / run), given)
-        assert board.logged(str(tmp_path / run), "hparams")
         events = EventAccumulator(str(tmp_path / run)).Reload()
         summary = events.SummaryMetadata("_hparams_/session_start_info")
         started_as = HParamsPluginData.FromString(summary.plugin_data.content).session_start_info
@@ -237,11 +236,17 @@ def test_hyperparameters_of_any_type_are_a_line_that_is_named_after_the_run(tmp_
         assert {"units", "rate", "name", "last", "of"} == set(started_as.hparams)
 
 
-def test_of_a_torn_or_damaged_file_the_curves_are_the_beginning(tmp_path):
+def test_what_is_written_is_closed_and_of_a_torn_file_the_curves_are_the_beginning(
+    tmp_path, monkeypatch
+):
     values, rng = [1.0, 0.5, 0.25, 0.125], np.random.default_rng(0)
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    monkeypatch.setattr(tf.summary, "create_file_writer", lambda folder: writer)
     with board.writing_to(tmp_path):
         for step, value in enumerate(values):
             tf.summary.scalar("loss", value, step=step)
+    with pytest.raises(RuntimeError, match="closed"), writer.as_default():
+        pass
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     for cut in rng.integers(len(whole), size=20):

@@ -55,8 +55,7 @@ def test_scalars_opens_on_the_metrics_with_training_and_validation(browser):
 
 def test_images_shows_the_pictures(browser):
     browser.open("images")
-    wide = "element.naturalWidth >= 700"
-    until(lambda: sum(browser.visible("img", wide)) == 1, "pictures")
+    until(lambda: sum(browser.visible("img", "element.naturalWidth >= 700")) == 1, "pictures")
 
 
 def test_the_projector_opens_on_points_coloured_by_kind_for_which_there_is_a_legend(browser):
