@@ -47,7 +47,9 @@ def test_activations_are_those_of_every_call_and_logging_them_changes_nothing(ki
     expected, before = sample.expected(), numbers(sample.model.variables)
     shapes = {name: tensor.shape[1:] for call in made for name, tensor in call.tensors()}
     assert shapes == {name: value.shape[1:] for name, value in expected.items()}
+    original = keras.Layer.__call__
     found = calls.activations(sample.model, inputs)
+    assert keras.Layer.__call__ is original
     logger = tensor_board.ActivationLogger(inputs, str(tmp_path / "new"))
     logger.set_model(sample.model)
     logger.on_epoch_end(0)

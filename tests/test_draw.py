@@ -65,7 +65,6 @@ def test_a_skip_connection_skips_ranks_beside_the_boxes():
     skip = next(n for n, e in enumerate(graph.edges) if (e.source, e.target) == ("image", "sum"))
     centres, lanes = draw.place(graph)
     passed = {rank: x for (edge, rank), x in lanes.items() if edge == skip}
-    assert set(passed) == {1, 2, 3}
     for number in range(3):
         name = f"conv{number}"
         assert abs(passed[number + 1] - centres[name]) > graph.boxes[name].width / 2

@@ -22,7 +22,6 @@ def test_the_gradient_ratio_is_the_product_of_the_weights_between_the_calls_of_t
         layer(keras.Input((1,)))  # a call that is none of the model's
     model = keras.Sequential([keras.Input((1,)), *stack, layers.Activation("sigmoid")])
     x, y = np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
-    assert inspection.gradient_ratio(model, ("w0", "w2"), x, y) == pytest.approx(0.05, rel=1e-5)
     norms = inspection.gradient_over_layers(model, ("w0", "w1", "w2"), x, y)
     assert norms == pytest.approx([0.05, 0.1, 1], rel=1e-5)
 
