@@ -48,14 +48,13 @@ ONE_BY_ONE = ("test_cells", "test_errata")  # files whose tests share nothing, a
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
-        runs = [name for name in WHOLE_RUNS if name in item.fixturenames]
         alone = item.nodeid if item.path.stem in ONE_BY_ONE else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(runs[0] if runs else alone))
-    if config.getoption("--all"):
-        return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in slow]
+        names = [*item.fixturenames, item.name.partition("[")[2].rstrip("]")]
+        item.add_marker(pytest.mark.xdist_group(next(filter(WHOLE_RUNS.count, names), alone)))
+    if not config.getoption("--all"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 def unshared(*options: str) -> list[str]:
@@ -65,14 +64,10 @@ def unshared(*options: str) -> list[str]:
     at all, `--mount` can mount what nobody else sees.
     """
     command = ["unshare", "--map-root-user", *options]
-    try:
-        return (
-            command
-            if subprocess.run([*command, "true"], capture_output=True).returncode == 0
-            else []
-        )
-    except OSError:
-        return []
+    with contextlib.suppress(OSError):
+        if subprocess.run([*command, "true"], capture_output=True).returncode == 0:
+            return command
+    return []
 
 
 OFFLINE = unshared("--net")
@@ -121,22 +116,19 @@ class Finished:
         return self.process.stdout.decode("utf-8").splitlines()
 
 
-@pytest.fixture(scope="session")
-def functional_api(tmp_path_factory) -> Finished:
-    """One run of the whole of section 7.1 with seed 0."""
-    return Finished("ch0701_functional_api", tmp_path_factory.mktemp("functional_api"))
+def whole_run(script: str):
+    """A fixture: one run of the whole of a script, with seed 0."""
+
+    @pytest.fixture(scope="session")
+    def run(tmp_path_factory) -> Finished:
+        return Finished(script, tmp_path_factory.mktemp(script))
+
+    return run
 
 
-@pytest.fixture(scope="session")
-def tensor_board(tmp_path_factory) -> Finished:
-    """One run of the whole of section 7.2 with seed 0."""
-    return Finished("ch0702_tensor_board", tmp_path_factory.mktemp("tensor_board"))
-
-
-@pytest.fixture(scope="session")
-def ensembling(tmp_path_factory) -> Finished:
-    """One run of the whole of section 7.3 with seed 0."""
-    return Finished("ch0703_ensembling", tmp_path_factory.mktemp("ensembling"))
+functional_api = whole_run("ch0701_functional_api")
+tensor_board = whole_run("ch0702_tensor_board")
+ensembling = whole_run("ch0703_ensembling")
 
 
 @pytest.fixture(scope="session")

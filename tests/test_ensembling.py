@@ -1,63 +1,156 @@
-"""Section 7.3.3: the models and the data are what is said of them, and averages count right."""
+"""Section 7.3 but for its search: the models are what the book means, and are counted right.
+
+That its lessons run clean is tested in `test_cells.py`, and in whole runs in `test_ranges.py`.
+"""
 
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import ch0703_ensembling as script
 from ch07 import data, inspection
-from ch07.data import CUES
-
-# The sequences and their cues
 
 
-@pytest.fixture(scope="module")
-def cues():
-    return data.cue_sequences(0)
+def random(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-def test_sequences_have_their_parts_and_never_repeat(cues):
-    parts = cues.train, cues.validation, cues.test
-    targets = cues.train_targets, cues.validation_targets, cues.test_targets
-    assert [part.shape for part in parts] == [(2000, 24, 4), (2000, 24, 4), (8000, 24, 4)]
-    assert [target.shape for target in targets] == [(2000, 1), (2000, 1), (8000, 1)]
-    assert np.concatenate(targets).mean() == pytest.approx(0.5, abs=0.02)
-    assert len({row.tobytes() for part in parts for row in part}) == 12000
+# 7.3.1 Batch normalization
 
 
-def read_cues(sequence, pattern):
-    """What the best reader of each cue says, (n, 4)."""
-    first, second, third, fourth = np.moveaxis(sequence, 2, 0)
-    motif = np.stack([np.correlate(row, [1, 1, -1, -1], "valid") for row in second])
-    strongest = np.take_along_axis(motif, np.abs(motif).argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.column_stack(
-        [
-            first @ pattern > 0,
-            strongest > 0,
-            np.sum(third[:, :12] * third[:, 12:], axis=1) > 0,
-            np.abs(fourth).mean(axis=1) > 0.73,
-        ]
-    )
+def test_normalization_stands_behind_the_books_layers():
+    conv = layers.Conv2D(32, 3, activation="relu")
+    model = script.build_normalized(conv, (64, 64, 3))
+    assert [type(layer).__name__ for layer in model.layers[1:]] == ["Conv2D", "BatchNormalization"]
+    assert model.output_shape == (None, 62, 62, 32)
+    assert model.count_params() == 32 * (27 + 1) + 4 * 32  # statistics for channels, not for places
+    normalization = model.get_layer("normalization")
+    assert (normalization.axis, normalization.momentum) == (-1, 0.99)  # the default that is named
 
 
-def test_each_cue_tells_what_is_said_of_it_and_errs_on_its_own(cues):
-    signed = 2 * cues.train_targets[:, 0] - 1
-    pattern = np.sign(signed @ cues.train[..., 0])
-    right = read_cues(cues.test, pattern) == cues.test_targets
-    np.testing.assert_allclose(right.mean(axis=0), list(CUES.values()), atol=0.025)
-    assert np.abs(np.corrcoef(right.T) - np.eye(4)).max() < 0.05
+def test_training_normalizes_with_the_batch_and_inference_with_moving_averages():
+    model = script.build_normalized(layers.Dense(32, activation="relu"), (16,))
+    points = data.clusters(0).train
+    inner = model.layers[1](points).numpy()
+    trained = model(points, training=True).numpy()
+    np.testing.assert_allclose(trained.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(trained.std(axis=0), 1, atol=0.02)
+    mean, variance = 0.01 * inner.mean(axis=0), 0.99 + 0.01 * inner.var(axis=0)
+    expected = (inner - mean) / np.sqrt(variance + 0.001)
+    np.testing.assert_allclose(model(points, training=False), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_the_sum_of_a_channel_says_nothing(cues):
-    signed = 2 * cues.test_targets - 1
-    correlations = np.corrcoef(np.hstack([signed, cues.test.sum(axis=1)]).T)
-    assert np.abs(correlations[0, 1:]).max() < 0.05
+def test_the_momentum_is_no_part_of_what_is_trained():
+    clouds, trained = data.clusters(0, train=60, test=1), []
+    for momentum in (0.99, 0.9):
+        keras.utils.set_random_seed(0)
+        model = script.build_cloud_classifier(2, momentum=momentum)
+        model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy")
+        model.fit(clouds.train, clouds.train_targets, epochs=2, batch_size=20, verbose=0)
+        trained.append([weight.numpy() for weight in model.trainable_variables])
+        assert all(of.momentum == momentum for of in model.layers if hasattr(of, "moving_variance"))
+    for one, other in zip(*trained, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-# The members
+@pytest.mark.parametrize("depth", [4, 16])
+def test_the_classifiers_differ_in_their_normalizations_alone(depth):
+    dense = 16 * 32 + 32 + (depth - 1) * (32 * 32 + 32) + 32 * 8 + 8
+    for kind, more in ((layers.Dense, 0), (layers.BatchNormalization, depth * 4 * 32)):
+        model = script.build_cloud_classifier(depth, normalized=bool(more))
+        assert model.count_params() == dense + more
+        assert all(type(model.get_layer(f"block_{n}")) is kind for n in range(1, depth + 1))
+        np.testing.assert_allclose(model(random(2, 16)).numpy().sum(axis=1), 1, rtol=1e-5)
 
 
-def test_four_kinds_give_a_probability():
+# 7.3.1 Depthwise separable convolution
+
+
+def test_the_convnet_is_the_books_separable_or_plain():
+    model, plain = script.build_separable_convnet(), script.build_separable_convnet(layers.Conv2D)
+    assert (model.count_params(), plain.count_params()) == (38_949, 282_282)
+    assert model.input_shape == (None, 64, 64, 3)
+    convolutions = [of for of in model.layers if isinstance(of, layers.SeparableConv2D)]
+    assert [of.filters for of in convolutions] == [32, 64, 64, 128, 64, 128]
+    assert {of.kernel_size for of in convolutions} == {(3, 3)}
+    assert {of.activation for of in convolutions} == {keras.activations.relu}
+    np.testing.assert_allclose(model(random(2, 64, 64, 3)).numpy().sum(axis=1), 1, rtol=1e-5)
+    forms = [[(of.name, of.output.shape) for of in one.layers] for one in (model, plain)]
+    assert forms[0] == forms[1]
+    work = inspection.multiply_adds(model) / inspection.multiply_adds(plain)
+    assert work == pytest.approx(1 / 8, abs=0.002)
+
+
+def test_multiply_adds_are_those_of_every_position_or_refused():
+    for convolution, kernel in (
+        (layers.SeparableConv2D, 9 * 3 + 3 * 4),
+        (layers.Conv2D, 9 * 3 * 4),
+    ):
+        stack = [convolution(4, 3), layers.MaxPooling2D(2), layers.Flatten(), layers.Dense(5)]
+        model = keras.Sequential([keras.Input((6, 6, 3)), *stack])
+        assert inspection.multiply_adds(model) == 4 * 4 * kernel + 2 * 2 * 4 * 5
+    with pytest.raises(ValueError, match="LSTM"):
+        inspection.multiply_adds(keras.Sequential([keras.Input((6, 2)), layers.LSTM(3)]))
+
+
+def test_the_size_of_a_signal_is_that_of_a_chain_of_known_factors():
+    x = inputs = keras.Input((8,))
+    for n in range(3):
+        half = keras.initializers.Identity(0.5)
+        x = layers.Dense(8, kernel_initializer=half, name=f"conv_{n}")(x)
+    sizes = inspection.signal_sizes(keras.Model(inputs, x), "conv_", random(6, 8))
+    np.testing.assert_allclose(sizes, [0.5, 0.25, 0.125], rtol=1e-5)
+
+
+def test_a_depthwise_kernel_is_drawn_as_if_it_summed_over_all_channels():
+    # Keras draws with the variance 2 / (inputs + outputs) of a sum over window and channels; but 9
+    # products reach an output. With a mean square of 1 in, that of the depthwise outputs is:
+    by_hand = 9 * 2 / (9 * 64 + 9)
+    outputs = layers.DepthwiseConv2D(3)(random(4, 20, 20, 64))
+    assert np.mean(np.square(outputs)) == pytest.approx(by_hand, rel=0.2)
+
+
+def test_the_time_is_the_median_and_leaves_out_the_first_pass(monkeypatch):
+    took = iter([100.0] * 2 + [1.0, 3.0] * 8 + [50.0] * 2)
+    clock = (now for one in took for now in (0.0, one))
+    monkeypatch.setattr(inspection.time, "perf_counter", lambda: next(clock))
+    models = [keras.Sequential([keras.Input((2,)), layers.Dense(1)]) for _ in range(2)]
+    assert inspection.median_seconds(models, random(1, 2)) == [1, 3]
+
+
+@pytest.mark.parametrize("kind", script.FILTERS)
+def test_the_classifiers_spend_the_same_budget(kind):
+    for budget, filters in script.FILTERS[kind].items():
+        model = script.build_pattern_classifier("apart", script.CONVOLUTIONS[kind], filters)
+        assert abs(model.count_params() - budget) <= 0.02 * budget
+        assert model.output_shape == (None, 8)
+
+
+@pytest.mark.parametrize("without", [None, "residual", "normalize", "separable"])
+def test_the_small_xception_lacks_what_is_taken_out_and_nothing_else(without):
+    filters = 15 if without == "separable" else 36
+    model = script.build_small_xception(filters, **({without: False} if without else {}))
+    kinds = [type(layer) for layer in model.layers]
+    assert kinds.count(layers.Add) == (0 if without == "residual" else 4)
+    assert kinds.count(layers.BatchNormalization) == (0 if without == "normalize" else 9)
+    assert kinds.count(layers.SeparableConv2D) == (0 if without == "separable" else 8)
+    assert kinds.count(layers.Conv2D) == (9 if without == "separable" else 1)
+    biases = {layer.use_bias for layer in model.layers if hasattr(layer, "filters")}
+    assert biases == {without == "normalize"}
+    assert abs(model.count_params() / 17_144 - 1) < 0.06
+    # A shortcut carries the image around the convolutions of its block.
+    for layer in model.layers:
+        if isinstance(layer, layers.SeparableConv2D):
+            layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    spread = np.ptp(model(random(9, 12, 12, 8)).numpy(), axis=0).max()
+    assert (spread > 1e-3) == (without != "residual")
+
+
+# 7.3.3
+
+
+def test_each_of_four_kinds_gives_a_probability_and_is_blind_to_something_of_its_own():
     models = {kind: script.build_member(kind) for kind in script.KINDS}
     assert {kind: model.count_params() for kind, model in models.items()} == {
         "dense": 96 * 16 + 16 + 17,
@@ -65,28 +158,16 @@ def test_four_kinds_give_a_probability():
         "multiplicative": 48 * 16 + 16 + 17,
         "bag": 4 * 16 + 16 + 17,
     }
-    sequence = np.random.default_rng(0).normal(size=(5, 24, 4)).astype("float32")
-    for kind, model in models.items():
-        assert model.name == kind
-        outputs = model(sequence).numpy()
-        assert outputs.shape == (5, 1)
-        assert ((outputs > 0) & (outputs < 1)).all()
-
-
-def test_each_kind_is_blind_to_something_of_its_own():
-    models, rng = (
-        {kind: script.build_member(kind) for kind in script.KINDS},
-        np.random.default_rng(0),
-    )
-    sequence = rng.normal(size=(50, 24, 4)).astype("float32")
-    permuted = sequence[:, rng.permutation(24)]
-    swapped = np.concatenate([sequence[:, 12:], sequence[:, :12]], axis=1)  # the halves
-    padded = np.zeros((50, 24, 4), "float32")
-    padded[:, 4:12] = sequence[:, :8]
+    sequence = random(50, 24, 4)
+    permuted = sequence[:, np.random.default_rng(1).permutation(24)]
+    swapped = np.roll(sequence, 12, axis=1)  # the halves
+    padded = np.pad(sequence[:, :8], ((0, 0), (4, 12), (0, 0)))
     shifted = np.roll(padded, 7, axis=1)  # all within zeros, at another place
 
     def moved(kind, one, other):
-        return np.abs(models[kind](one).numpy() - models[kind](other).numpy()).max()
+        given = [models[kind](of).numpy() for of in (one, other)]
+        assert all(((of > 0) & (of < 1)).all() for of in given)
+        return np.abs(given[0] - given[1]).max()
 
     assert moved("bag", sequence, permuted) < 1e-6
     assert moved("convolutional", padded, shifted) < 1e-6
@@ -97,34 +178,11 @@ def test_each_kind_is_blind_to_something_of_its_own():
     assert moved("dense", padded, shifted) > 1e-3
 
 
-# Their averages
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_an_average_is_a_functional_model_too(tmp_path):
-    members = [script.build_member(kind) for kind in script.KINDS]
-    sequence = keras.Input((24, 4), name="sequence")
-    average = keras.layers.Average()([member(sequence) for member in members])
-    ensemble = keras.Model(sequence, average)
-    sample = np.random.default_rng(0).normal(size=(20, 24, 4)).astype("float32")
-    preds_a, preds_b, preds_c, preds_d = [member(sample).numpy() for member in members]
-    final_preds = 0.25 * (preds_a + preds_b + preds_c + preds_d)
-    np.testing.assert_allclose(ensemble(sample), final_preds, atol=1e-6)
-    assert ensemble.count_params() == sum(member.count_params() for member in members)
-    ensemble.save(tmp_path / "ensemble.keras")
-    reloaded = keras.saving.load_model(tmp_path / "ensemble.keras")
-    np.testing.assert_allclose(reloaded(sample), ensemble(sample), atol=1e-6)
-
-
-TARGETS = np.array([[1], [1], [0], [0]])
-
-
 def test_weights_are_learned_for_those_who_know_something():
     rng = np.random.default_rng(0)
     targets = rng.integers(2, size=(500, 1))
     good = np.clip(targets + rng.normal(0, 0.4, (500, 2)), 0, 1)
-    misled = rng.integers(2, size=(500, 1))
-    predicted = np.hstack([good, misled])
+    predicted = np.hstack([good, rng.integers(2, size=(500, 1))])  # the last one is misled
     weights = inspection.learned_weights(predicted, targets, seed=0)
     assert weights.shape == (3,)
     assert weights.sum() == pytest.approx(1)
@@ -132,16 +190,14 @@ def test_weights_are_learned_for_those_who_know_something():
     np.testing.assert_array_equal(weights, inspection.learned_weights(predicted, targets, seed=0))
 
 
-def test_correlations_of_errors():
+def test_correlations_of_errors_and_what_an_average_gains_on_its_members_in_the_mean():
+    targets = np.array([[1], [1], [0], [0]])
     one, opposite, crossed = [0.1, 0.2, 0.3, 0.4], [0.9, 0.8, 0.7, 0.6], [0.1, 0.9, 0.9, 0.1]
     predicted = np.column_stack([one, one, opposite, crossed])
-    correlations = inspection.error_correlations(predicted, TARGETS)
     expected = [[1, 1, -1, 0], [1, 1, -1, 0], [-1, -1, 1, 0], [0, 0, 0, 1]]
+    correlations = inspection.error_correlations(predicted, targets)
     np.testing.assert_allclose(correlations, expected, atol=1e-12)
-    assert inspection.diversity(predicted, TARGETS, (0, 1, 2, 3))[0] == pytest.approx(-1 / 6)
-
-
-def test_what_an_average_gains_on_its_members_in_the_mean():
+    assert inspection.diversity(predicted, targets, (0, 1, 2, 3))[0] == pytest.approx(-1 / 6)
     predicted = np.array([[0.9, 0.3, 0.6], [0.8, 0.2, 0.4], [0.2, 0.7, 0.1], [0.6, 0.9, 0.6]])
     # Alone: right on 3, 0 and 2 of 4. Of the first and the third: 0.75, 0.6, 0.15, 0.6: 3 of 4.
-    assert inspection.diversity(predicted, TARGETS, (0, 2))[1] == pytest.approx(3 / 4 - 5 / 8)
+    assert inspection.diversity(predicted, targets, (0, 2))[1] == pytest.approx(3 / 4 - 5 / 8)

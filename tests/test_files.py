@@ -1,35 +1,40 @@
 """Files that are whole or not there, and folders that nobody shares."""
 
-import subprocess
-import sys
+import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ch07.lab.files import new_folder, write_aside
 
-ROOT = Path(__file__).resolve().parent.parent
 
-
-def test_a_file_is_replaced_whole(tmp_path):
-    path = tmp_path / "x.json"
+@pytest.mark.parametrize("fails", [None, "write_bytes", "replace"])
+def test_a_file_is_replaced_whole_or_is_as_it_was(fails, tmp_path, monkeypatch):
+    path, write = tmp_path / "x.json", Path.write_bytes
     path.write_bytes(b"old")
-    write_aside(path, b"new")
+
+    def full_disk(self, content):
+        if fails == "write_bytes":
+            write(self, content[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if fails:
+        monkeypatch.setattr(Path, fails, full_disk)
+        with pytest.raises(OSError, match="No space"):
+            write_aside(path, b"new")
+    else:
+        write_aside(path, b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
-    assert path.read_bytes() == b"new"
+    assert path.read_bytes() == (b"old" if fails else b"new")
 
 
-def test_a_file_that_cannot_be_replaced_is_as_it_was(tmp_path):
-    folder = tmp_path / "x.json"
-    folder.mkdir()
-    with pytest.raises(OSError, match=r"x\.json"):
-        write_aside(folder, b"new")
-    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
-
-
-def test_a_name_that_is_taken_gets_a_number(tmp_path):
+def test_a_name_that_is_taken_gets_a_number_also_at_the_same_moment(tmp_path):
     names = [new_folder(tmp_path / "a" / "b", "run").name for _ in range(3)]
     assert names == ["run", "run-1", "run-2"]
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: new_folder(tmp_path, "run").name, range(200)))
+    assert len(set(names)) == 200
 
 
 def test_a_parent_that_is_a_file_is_an_error_and_left_alone(tmp_path):
@@ -37,17 +42,3 @@ def test_a_parent_that_is_a_file_is_an_error_and_left_alone(tmp_path):
     with pytest.raises(OSError, match="taken"):
         new_folder(tmp_path / "taken", "run")
     assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
-
-
-@pytest.mark.slow
-def test_programs_that_ask_at_the_same_moment_get_different_folders(tmp_path):
-    ask = (
-        "import sys; from pathlib import Path; from ch07.lab.files import new_folder; "
-        "print(*(new_folder(Path(sys.argv[1]), 'run').name for _ in range(200)))"
-    )
-    command = [sys.executable, "-c", ask, str(tmp_path)]
-    asking = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)
-    ]
-    names = [name for process in asking for name in process.communicate()[0].split()]
-    assert len(names) == len(set(names)) == 600

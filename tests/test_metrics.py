@@ -7,20 +7,18 @@ import pytest
 from ch07 import metrics
 
 
-def test_accuracy_of_classes_and_of_yes_or_no():
+def test_accuracy_of_classes_of_yes_or_no_and_of_a_model_that_has_diverged():
     predicted = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]])
-    assert metrics.accuracy(predicted, np.eye(2)[[0, 1, 1, 1]]) == 0.75
-    assert metrics.accuracy(predicted[:, 1:], np.array([[0], [1], [1], [0]])) == 0.5
-
-
-@pytest.mark.parametrize("metric", ["CategoricalAccuracy", "BinaryAccuracy"])
-def test_a_model_that_has_diverged_is_right_as_often_as_keras_says(metric):
-    columns = slice(None) if metric == "CategoricalAccuracy" else slice(1, None)
-    predicted = np.array([[np.nan, np.nan], [np.nan, np.nan], [0.9, 0.1], [0.2, 0.8]])[:, columns]
-    target = np.eye(2)[[0, 1, 1, 1], columns].reshape(4, -1)
-    counted = getattr(keras.metrics, metric)()
-    counted.update_state(target, predicted)
-    assert metrics.score("accuracy", predicted, target) == float(counted.result()) == 0.5
+    target, yes = np.eye(2)[[0, 1, 1, 1]], np.array([[0], [1], [1], [0]])
+    assert metrics.accuracy(predicted, target) == 0.75
+    assert metrics.accuracy(predicted[:, 1:], yes) == 0.5
+    predicted[:2] = np.nan  # which is right as often as Keras says
+    counted = keras.metrics.CategoricalAccuracy(), keras.metrics.BinaryAccuracy()
+    for metric, said, true in zip(
+        counted, (predicted, predicted[:, 1:]), (target, yes), strict=True
+    ):
+        metric.update_state(true, said)
+        assert metrics.score("accuracy", said, true) == float(metric.result())
 
 
 def test_a_score_is_what_keras_says_of_the_metric_or_the_loss():
@@ -29,12 +27,9 @@ def test_a_score_is_what_keras_says_of_the_metric_or_the_loss():
     assert metrics.score("mse", predicted, target) == pytest.approx(1.25 / 3)
     assert metrics.score("r2_score", predicted, target) == pytest.approx(1 - 1.25 / 2)
     assert metrics.r2(predicted, target) == pytest.approx(1 - 1.25 / 2)
-
-
-@pytest.mark.parametrize("score", [metrics.accuracy, metrics.r2])
-def test_shapes_must_agree(score):
-    with pytest.raises(ValueError, match="differ in shape"):
-        score(np.zeros((3, 1)), np.zeros(3))
+    for score in (metrics.accuracy, metrics.r2):
+        with pytest.raises(ValueError, match="differ in shape"):
+            score(np.zeros((3, 1)), np.zeros(3))
 
 
 def test_the_best_mix_is_nearer_than_each_of_what_it_mixes():
@@ -53,13 +48,15 @@ def test_precision_recall_and_the_best_threshold():
     assert metrics.precision_and_recall(value > 0.5, true) == (3 / 4, 1)
     assert metrics.precision_and_recall(value > 1, true) == (0, 0)
     assert metrics.best_threshold(value, true) == 0.6
+    # Equal scores are on the same side: from 0.5 on 2 of 4 are true, from 0.9 on 1 of 1.
+    tied, true = np.array([0.9, 0.5, 0.5, 0.5]), np.array([True, True, False, False])
+    assert metrics.best_threshold(tied, true) == 0.9
 
 
 def test_neighbours_are_found_by_direction_and_a_word_is_not_its_own():
     vectors = np.array([[1.0, 0], [9, 1], [0, 1], [1, 9]])
-    assert metrics.same_kind_neighbours(vectors, np.array(["a", "a", "b", "b"])) == 1
-    assert metrics.same_kind_neighbours(vectors, np.array(["a", "b", "a", "b"])) == 0
-    assert metrics.same_kind_neighbours(vectors, np.array(["a", "a", "b", "c"])) == 0.5
+    for kinds, share in {"aabb": 1, "abab": 0, "aabc": 0.5}.items():
+        assert metrics.same_kind_neighbours(vectors, np.array([*kinds])) == share
 
 
 def test_principal_components_are_those_of_the_covariance():
