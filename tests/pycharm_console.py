@@ -8,7 +8,6 @@ fragment for each line that is only "# ---", as the window sends the selection o
 import os
 import sys
 import threading
-import types
 
 WINDOW = (
     "_pydev_comm", "_pydev_comm.pydev_rpc", "_pydev_comm.pydev_server",
@@ -17,29 +16,20 @@ WINDOW = (
 )  # fmt: skip
 
 
-class Anything(type):
-    """A class whose attributes are such classes."""
+class Placeholder(type):
+    """A class, or a module, whose attributes are such classes."""
 
     def __getattr__(cls, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return Anything(name, (), {})
+        return Placeholder(name, (), {})
 
 
-class Placeholder(types.ModuleType):
-    """A module that has everything."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Anything(name, (), {})
-
-
-def main():
+if __name__ == "__main__":
     os.environ["IPYTHONENABLE"] = str("--ipython" in sys.argv)
     fragments = sys.stdin.read().split("\n# ---\n")
     sys.argv = ["pydevconsole.py"]
-    sys.modules.update({name: Placeholder(name) for name in WINDOW})
+    sys.modules.update({name: Placeholder(name, (), {}) for name in WINDOW})
     import pydevconsole
     from _pydev_bundle.pydev_console_types import CodeFragment
     from _pydev_bundle.pydev_umd import _set_globals_function
@@ -48,7 +38,3 @@ def main():
     _set_globals_function(interpreter.get_namespace)
     for fragment in fragments:
         interpreter.do_add_exec(CodeFragment(fragment + "\n", is_single_line=False))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,8 @@
-"""Every cell of every script runs on its own, and again, in the hands of a reader.
+"""Every cell of every script runs on its own, and again with a change, in the hands of a reader.
 
 Here a training is cut to one short epoch, so that it takes no time; what comes out means nothing,
-and no verdict is looked at. `test_consoles.py` runs cells in the consoles of readers, and with
---all every cell is trained in full, once more with another number of units.
+and no verdict is looked at. `test_consoles.py` runs cells in the consoles of readers,
+`test_ranges.py` every script in full.
 """
 
 import ast
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from ch07 import data
+from ch07 import data, metrics
 from ch07.__main__ import SCRIPTS
 from ch07.lab import language, lessons, program, startup
 
@@ -23,75 +23,51 @@ from ch07.lab import language, lessons, program, startup
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 EXERCISES = sorted(path.stem for path in (ROOT / "exercises").glob("ch07*.py"))
-CELLS = [(script, one.name) for script in SCRIPTS for one in lessons.read(script).lessons]
-SOLUTIONS = [
-    pytest.param(script, one.name, marks=pytest.mark.slow)
-    for script in EXERCISES
-    for one in lessons.read(script).lessons
+CELLS = [
+    pytest.param(script, one.name, kind, marks=[pytest.mark.slow] * slow)
+    for scripts, kind, slow in (
+        (SCRIPTS, "synthetic", False),
+        (EXERCISES, "synthetic", True),
+        (SCRIPTS, "real", True),
+    )
+    for script in scripts
+    for one in lessons.on(lessons.read(script), kind).lessons
 ]
 # A callback acts in the third and in the sixth; three are counted. One is enough for the others.
 EPOCHS = {"own_callbacks": 9, "five_batches_at_once": 3}
-WHOLE = {
-    "the_clinic",
-    "the_cure",
-    "overfit_the_validation_set",
-    "validate_again",
-}  # they pick samples by number
+# They pick samples by number.
+WHOLE = {"the_clinic", "the_cure", "overfit_the_validation_set", "validate_again"}
 SAMPLES = 64  # two batches of the usual size
-DATA = ("x", "y", "sample_weight", "validation_data")
+UNITS = re.compile(r"(Dense|LSTM|Conv1D|Conv2D|SimpleRNN|SeparableConv2D)\((\d{2,3})")
 
 
-class Cells:
-    """A script in a console: its source by cells, and the namespace in which they are run."""
-
-    def __init__(self, script, name):
-        source = lessons.source(script).read_text(encoding="utf-8")
-        self.name = name
-        self.cells = re.split(r"^(?=# %%)", source, flags=re.MULTILINE)
-        self.namespace = {"__name__": "__main__"}
-        self.execute(self.cells[0])
-
-    def execute(self, text):
-        """Run some source as a console does."""
-        exec(compile(text, "<input>", "exec"), self.namespace)
-
-    @property
-    def shared(self) -> list[str]:
-        """The cells that only define what several lessons use."""
-        return [
-            cell
-            for cell in self.cells[1:]
-            if all(
-                isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign)
-                for node in ast.parse(cell).body
-            )
-        ]
-
-    @property
-    def own(self) -> str:
-        """The cell of the lesson."""
-        (own,) = [
-            cell for cell in self.cells if re.search(rf'lesson\(\s*"[\d.]+", "{self.name}"', cell)
-        ]
-        return own
+def validated(of):
+    """The validation accuracies of the models of `ensembling`, in their order."""
+    predictions = [model.predict(of["x_val"], verbose=0) for model in of["models"]]
+    return [metrics.accuracy(one, of["y_val"]) for one in predictions]
 
 
-@pytest.fixture
-def cells(tmp_path, monkeypatch):
-    """A function that gives the `Cells` of a lesson, all of whose output is below `tmp_path`."""
-    monkeypatch.setattr(program, "HOME", tmp_path)
-    monkeypatch.setattr("sys.argv", [""])
-    yield Cells
+# What holds of the variables of a cell, however short its training was.
+SEEN = {
+    "pointwise": lambda of: of["pointwise"].get_layer("convolution").kernel_size == (1, 1),
+    "loss_weights": lambda of: of["weights"]["age"] * of["start"]["age_loss"] < 10,
+    "ensembling": lambda of: (
+        np.allclose(of["final_preds"], np.mean(of["preds"], axis=0))
+        and validated(of) == sorted(validated(of), reverse=True)
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def tidied():
+    yield
     plt.close("all")
     keras.backend.clear_session()
 
 
-@pytest.fixture
-def in_no_time(monkeypatch, request):
+def in_no_time(lesson, monkeypatch):
     """A few samples of all data, and one epoch of them, step by step: no function is traced."""
     fit = keras.Model.fit
-    lesson = request.node.callspec.params["name"]
-    most = EPOCHS.get(lesson, 1)
 
     def of_few(generate):
         sizes = inspect.signature(generate).parameters.keys() & {"train", "validation", "test"}
@@ -103,8 +79,8 @@ def in_no_time(monkeypatch, request):
         given = inspect.signature(fit).bind(self, *args, **options)
         given.apply_defaults()
         of = given.arguments
-        of["epochs"] = min(of["epochs"], of["initial_epoch"] + most)
-        for name in DATA:
+        of["epochs"] = min(of["epochs"], of["initial_epoch"] + EPOCHS.get(lesson, 1))
+        for name in ("x", "y", "sample_weight", "validation_data"):
             if of[name] is not None:
                 of[name] = keras.tree.map_structure(lambda array: array[:SAMPLES], of[name])
         return fit(*given.args, **given.kwargs)
@@ -115,84 +91,51 @@ def in_no_time(monkeypatch, request):
     monkeypatch.setattr(keras.Model, "fit", short)
 
 
-@pytest.mark.parametrize(("script", "name"), [*CELLS, *SOLUTIONS])
-def test_a_cell_runs_on_its_own_and_again_in_chinese(
-    script, name, cells, in_no_time, tmp_path, capsys, monkeypatch
+@pytest.mark.parametrize(("script", "name", "kind"), CELLS)
+def test_a_cell_runs_on_its_own_and_again_with_other_units_in_chinese(
+    script, name, kind, tmp_path, capsys, monkeypatch
 ):
-    made = cells(script, name)
-    for cell in made.shared:
-        made.execute(cell)
-    made.execute(made.own)
-    section = made.namespace["section"]
-    if script not in EXERCISES:
-        assert (len(section.claims) == 0) == (name in WITHOUT_CLAIMS)
-    assert len(section.claims) <= 3
-    out = capsys.readouterr().out
-    assert out.count("Remember: ") == 1
-    assert max(map(len, out.splitlines())) <= 100
-    assert not [line for line in out.splitlines() if line.endswith(" ")]
-    assert list(tmp_path.rglob("*.png")) or script in EXERCISES
+    monkeypatch.setattr(program, "HOME", tmp_path)
+    monkeypatch.setattr("sys.argv", [""])
+    in_no_time(name, monkeypatch)
+    namespace = {"__name__": "__main__"}
 
-    monkeypatch.setattr(language, "current", lambda: "zh")
-    language.unknown.clear()
-    made.execute(made.own)
-    assert language.unknown == set()
-    assert "Remember" not in capsys.readouterr().out
+    def execute(text):
+        exec(compile(text, "<input>", "exec"), namespace)
 
-
-REAL = [
-    (script, one.name)
-    for script in SCRIPTS
-    for one in lessons.on(lessons.read(script), "real").lessons
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("script", "name"), REAL, ids=[name for _, name in REAL])
-def test_a_cell_runs_on_real_data_in_both_languages(
-    script, name, cells, in_no_time, tmp_path, capsys, monkeypatch
-):
-    made = cells(script, name)
-    for cell in made.shared:
-        made.execute(cell)
-    section = made.namespace["section"]
-    section.data = "real"
+    source = lessons.source(script).read_text(encoding="utf-8")
+    head, *cells = re.split(r"^(?=# %%)", source, flags=re.MULTILINE)
+    execute(head)
+    for cell in cells:  # those that only define what several lessons use
+        kinds = {type(node) for node in ast.parse(cell).body}
+        if kinds <= {ast.FunctionDef, ast.ClassDef, ast.Assign}:
+            execute(cell)
+    (own,) = [cell for cell in cells if re.search(rf'lesson\(\s*"[\d.]+", "{name}"', cell)]
+    section = namespace["section"]
+    section.data = kind
     try:
-        made.execute(made.own)
+        execute(own)
     except startup.UsageError as error:
         pytest.skip(str(error))  # the sentences are not to be had
-    known = section.current.real
-    said = {of.get("en", sentence) for sentence, of in known["claims"].items()}
-    assert {claim.sentence for claim in section.claims} == said
-    assert {claim.data for claim in section.claims} == {"real"}
-    out = capsys.readouterr().out
-    assert known["data"]["en"] in " ".join(out.split())
-    assert list(tmp_path.rglob(f"{name}.png"))
+    lesson, out = section.current, capsys.readouterr().out
+    said = {*lesson.claims}
+    if kind == "real":
+        said = {of.get("en", sentence) for sentence, of in section.real["claims"].items()}
+        assert section.real["data"]["en"] in " ".join(out.split())
+    assert {(claim.sentence, claim.data) for claim in section.claims} == {(of, kind) for of in said}
+    assert out.count("Remember: ") == (kind == "synthetic")
+    assert max(map(len, out.splitlines())) <= 100
+    assert not [line for line in out.splitlines() if line.endswith(" ")]
+    assert list(tmp_path.rglob(f"{name}.png")) or script in EXERCISES
+    assert name not in SEEN or kind == "real" or SEEN[name](namespace)
+
     monkeypatch.setattr(language, "current", lambda: "zh")
     language.unknown.clear()
-    made.execute(made.own)
+    # The process that is killed runs the script, which has not changed.
+    if name != "backup_and_restore":
+        own = UNITS.sub(lambda found: f"{found[1]}({int(found[2]) + 4}", own, count=1)
+    execute(own)
     assert language.unknown == set()
-
-
-# Where nothing can come out wrong.
-WITHOUT_CLAIMS = {"activation_logger"}
-
-
-UNITS = re.compile(r"(Dense|LSTM|Conv1D|Conv2D|SimpleRNN|SeparableConv2D)\((\d{2,3})")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("script", "name"), CELLS, ids=[name for _, name in CELLS])
-def test_a_cell_trains_in_full_and_with_another_number_of_units(script, name, cells, capsys):
-    made = cells(script, name)
-    for cell in made.shared:
-        made.execute(cell)
-    made.execute(made.own)
-    assert all(np.isfinite(claim.value) for claim in made.namespace["section"].claims)
-    changed = UNITS.sub(lambda found: f"{found[1]}({int(found[2]) + 4}", made.own, count=1)
-    if changed == made.own:
-        pytest.skip("the cell has no layer with a number of units")
-    if name == "backup_and_restore":
-        pytest.skip("the process that is killed runs the script, which has not changed")
-    made.execute(changed)
-    assert capsys.readouterr().out.count("Remember: ") == 2
+    out = capsys.readouterr().out
+    assert "Remember" not in out
+    assert lesson.title["zh"] in out

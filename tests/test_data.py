@@ -1,6 +1,5 @@
 """The data: the signal is there, chance is chance, and nothing tested was trained on."""
 
-import dataclasses
 import itertools
 
 import keras
@@ -9,7 +8,6 @@ import pytest
 
 from ch07 import data, metrics
 from ch07.data import images
-from ch07.data.tasks import one_hot, split
 from ch07.data.text import CONCEPTS, SYNONYMS
 
 # Of each generator, what its docstring says of one sample: its shape, and that of its target.
@@ -37,10 +35,10 @@ FORMS = {
 every = pytest.mark.parametrize("name", FORMS)
 
 
-def arrays(task):
-    """Every array in a task, at any depth."""
-    known = keras.tree.flatten([getattr(task, of.name) for of in dataclasses.fields(task)])
-    return [of for of in known if isinstance(of, np.ndarray)]
+def arrays(value):
+    """Every array in a task or a part of it, at any depth."""
+    value = vars(value) if isinstance(value, data.Task) else value
+    return [of for of in keras.tree.flatten(value) if isinstance(of, np.ndarray)]
 
 
 def rows(inputs):
@@ -68,6 +66,7 @@ def test_data_are_what_the_docstring_says_and_nothing_is_tested_that_was_trained
 @every
 def test_the_seed_says_which_data_and_what_makes_none_is_refused(name):
     make, sizes = getattr(data, name), {"train": 64, "test": 40}
+    assert [len(arrays(getattr(make(3, **sizes), of))[0]) for of in sizes] == [*sizes.values()]
     one, same, other = (arrays(make(seed, **sizes)) for seed in (3, 3, 4))
     assert all(map(np.array_equal, one, same))
     assert not all(map(np.array_equal, one, other))
@@ -100,7 +99,7 @@ def test_a_question_is_answered_by_rule_and_not_by_one_input():
     # The three smallest words of a text are its facts, in the order of the topics.
     assert (stated // 4 == np.arange(3)).all()
     assert (stated[np.arange(len(text)), topic] == answer).all()
-    assert not set(rows(task.train["text"])) & set(rows(text))
+    assert len({*rows(task.train["text"]), *rows(text)}) == 4000 + 3000
     # Without the question, three answers are equally likely; without the text, four.
     assert np.mean(stated[:, 0] == answer) == pytest.approx(task.best_possible["text"], abs=0.03)
     assert np.mean(topic * 4 == answer) == pytest.approx(task.best_possible["question"], abs=0.03)
@@ -129,8 +128,6 @@ def test_the_best_scores_of_garments_are_those_of_all_that_there_are():
     # A worn block has the brightness of a sound one, so the mean tells nothing of the price.
     brightness, prices = task.test["picture"].mean((1, 2, 3)), task.test_targets[:, 0]
     assert abs(np.corrcoef(brightness, prices)[0, 1]) < 0.07
-    spread = [task.test["picture"][part].std() for part in (prices < 2, prices >= 2)]
-    assert spread[0] == pytest.approx(spread[1], abs=0.01)
 
 
 def test_posts_can_be_read_and_chance_is_chance():
@@ -228,7 +225,6 @@ def test_the_disparity_is_the_shift_between_the_pictures_and_in_neither():
         (left[:, :, shift:] * right[:, :, : 24 - shift]).mean(axis=(1, 2)) for shift in range(8)
     ]
     assert np.mean(np.argmax(matches, axis=0) == task.test_targets[:, 0]) > 0.98
-    assert np.bincount(task.test_targets[:, 0].astype(int)) == pytest.approx([125] * 8, abs=30)
     # One picture: none of its simple statistics follows the disparity.
     for statistic in (left.mean((1, 2)), left.std((1, 2)), left[:, :, -1].mean(1)):
         assert abs(np.corrcoef(statistic, task.test_targets[:, 0])[0, 1]) < 0.1
@@ -262,19 +258,6 @@ def test_who_knows_the_patterns_tells_the_classes_and_only_some_separate(kind, r
     assert metrics.accuracy(strongest, task.test_targets[f"class_{kind}"]) > 0.97
 
 
-@pytest.mark.parametrize(("noise", "low", "high"), [(0.01, 1, 1), (0.7, 0.8, 0.99), (50, 0.2, 0.3)])
-def test_the_best_score_of_gestures_falls_from_1_to_chance_with_the_noise(noise, low, high):
-    assert low <= data.gestures(0, noise=noise).best_possible <= high
-
-
-def test_the_class_of_hidden_parity_is_in_the_signs_of_two_coordinates():
-    task = data.hidden_parity(0)
-    assert task.best_possible == pytest.approx(0.73, abs=0.02)
-    # A plane through the points tells nothing: the means of both classes are the same.
-    means = [task.test[task.test_targets[:, side] == 1].mean(axis=0) for side in (0, 1)]
-    assert np.linalg.norm(means[0] - means[1]) < 0.2
-
-
 def test_each_cue_tells_what_is_said_of_it_and_errs_on_its_own():
     task = data.cue_sequences(0)
     signed = 2 * task.train_targets[:, 0] - 1
@@ -301,14 +284,3 @@ def test_each_cue_tells_what_is_said_of_it_and_errs_on_its_own():
         chances = np.where(points, agreement, 1 - agreement)
         best += max(chances.prod(), (1 - chances).prod()) / 2
     assert task.best_possible == data.CUES | {"all": pytest.approx(best)}
-
-
-def test_a_split_loses_nothing_and_one_hot_has_the_class_at_its_place():
-    x, y = np.arange(10), {"y": np.arange(10)}
-    parts = split(x, y, 4)
-    assert [*parts["train"], *parts["test"]] == [*range(10)]
-    assert parts["train_targets"]["y"].tolist() == [0, 1, 2, 3]
-    parts = split(x, x, 4, 3)
-    assert [*parts["train"], *parts["validation"], *parts["test"]] == [*range(10)]
-    assert parts["validation_targets"].tolist() == [4, 5, 6]
-    assert (one_hot(np.array([[2, 0]]), 3) == [[[0, 0, 1], [1, 0, 0]]]).all()

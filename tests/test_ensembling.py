@@ -29,29 +29,16 @@ def test_normalization_stands_behind_the_books_layers():
     assert (normalization.axis, normalization.momentum) == (-1, 0.99)  # the default that is named
 
 
-def test_training_normalizes_with_the_batch_and_inference_with_moving_averages():
-    model = script.build_normalized(layers.Dense(32, activation="relu"), (16,))
+def test_training_normalizes_with_the_batch_and_the_momentum_matters_to_inference_alone():
     points = data.clusters(0).train
-    inner = model.layers[1](points).numpy()
-    trained = model(points, training=True).numpy()
-    np.testing.assert_allclose(trained.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(trained.std(axis=0), 1, atol=0.02)
-    mean, variance = 0.01 * inner.mean(axis=0), 0.99 + 0.01 * inner.var(axis=0)
-    expected = (inner - mean) / np.sqrt(variance + 0.001)
-    np.testing.assert_allclose(model(points, training=False), expected, rtol=1e-3, atol=1e-4)
-
-
-def test_the_momentum_is_no_part_of_what_is_trained():
-    clouds, trained = data.clusters(0, train=60, test=1), []
-    for momentum in (0.99, 0.9):
-        keras.utils.set_random_seed(0)
-        model = script.build_cloud_classifier(2, momentum=momentum)
-        model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy")
-        model.fit(clouds.train, clouds.train_targets, epochs=2, batch_size=20, verbose=0)
-        trained.append([weight.numpy() for weight in model.trainable_variables])
-        assert all(of.momentum == momentum for of in model.layers if hasattr(of, "moving_variance"))
-    for one, other in zip(*trained, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+    slow, fast = (script.build_cloud_classifier(2, momentum=of) for of in (0.99, 0.9))
+    fast.set_weights(slow.get_weights())
+    trained = [model(points, training=True) for model in (slow, fast)]  # moves the averages
+    np.testing.assert_array_equal(*trained)
+    assert np.abs(slow(points) - fast(points)).max() > 0.01
+    block = keras.Model(slow.input, slow.get_layer("block_1").output)(points, training=True)
+    np.testing.assert_allclose(np.mean(block, axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(np.std(block, axis=0), 1, atol=0.02)
 
 
 @pytest.mark.parametrize("depth", [4, 16])
@@ -103,14 +90,6 @@ def test_the_size_of_a_signal_is_that_of_a_chain_of_known_factors():
     np.testing.assert_allclose(sizes, [0.5, 0.25, 0.125], rtol=1e-5)
 
 
-def test_a_depthwise_kernel_is_drawn_as_if_it_summed_over_all_channels():
-    # Keras draws with the variance 2 / (inputs + outputs) of a sum over window and channels; but 9
-    # products reach an output. With a mean square of 1 in, that of the depthwise outputs is:
-    by_hand = 9 * 2 / (9 * 64 + 9)
-    outputs = layers.DepthwiseConv2D(3)(random(4, 20, 20, 64))
-    assert np.mean(np.square(outputs)) == pytest.approx(by_hand, rel=0.2)
-
-
 def test_the_time_is_the_median_and_leaves_out_the_first_pass(monkeypatch):
     took = iter([100.0] * 2 + [1.0, 3.0] * 8 + [50.0] * 2)
     clock = (now for one in took for now in (0.0, one))
@@ -152,12 +131,6 @@ def test_the_small_xception_lacks_what_is_taken_out_and_nothing_else(without):
 
 def test_each_of_four_kinds_gives_a_probability_and_is_blind_to_something_of_its_own():
     models = {kind: script.build_member(kind) for kind in script.KINDS}
-    assert {kind: model.count_params() for kind, model in models.items()} == {
-        "dense": 96 * 16 + 16 + 17,
-        "convolutional": 4 * 4 * 16 + 16 + 17,
-        "multiplicative": 48 * 16 + 16 + 17,
-        "bag": 4 * 16 + 16 + 17,
-    }
     sequence = random(50, 24, 4)
     permuted = sequence[:, np.random.default_rng(1).permutation(24)]
     swapped = np.roll(sequence, 12, axis=1)  # the halves
