@@ -37,9 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--all", action="store_true", help="run the slow tests too: whole runs, kills, servers"
-    )
+    parser.addoption("--all", action="store_true", help="run the slow tests too")
 
 
 WHOLE_RUNS = ("functional_api", "tensor_board", "ensembling")  # fixtures that run a script
@@ -58,10 +56,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def unshared(*options: str) -> list[str]:
-    """What to put before a command for namespaces of its own; nothing where that is not possible.
+    """What to put before a command for namespaces of its own, if Linux lets us: root there alone.
 
-    Made by Linux's unshare, as a user who is root there and nowhere else: `--net` has no network
-    at all, `--mount` can mount what nobody else sees.
+    `--net` has no network at all, `--mount` can mount what nobody else sees.
     """
     command = ["unshare", "--map-root-user", *options]
     with contextlib.suppress(OSError):
@@ -105,15 +102,10 @@ class Finished:
             capture_output=True,
             cwd=output,
         )
-        self.output = output
-        self.folder = output / "my_figures" / script
+        self.output, self.folder = output, output / "my_figures" / script
+        self.lines = self.process.stdout.decode("utf-8").splitlines()
         record = self.folder / "claims.json"
         self.record = json.loads(record.read_text(encoding="utf-8")) if record.exists() else None
-
-    @property
-    def lines(self) -> list[str]:
-        """What the run printed on stdout."""
-        return self.process.stdout.decode("utf-8").splitlines()
 
 
 def whole_run(script: str):
@@ -136,10 +128,9 @@ def tensorboard(tensor_board, tmp_path_factory):
     """TensorBoard on what section 7.2 has logged, as a reader starts it."""
     from screens import Server  # it needs Selenium, which the fast tests do without
 
-    root = tensor_board.output / "my_log_dir"
-    server = Server(root, tmp_path_factory.mktemp("tensorboard"))
-    yield server
-    server.close()
+    folder = tmp_path_factory.mktemp("tensorboard")
+    with contextlib.closing(Server(tensor_board.output / "my_log_dir", folder)) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

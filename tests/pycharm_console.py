@@ -9,11 +9,8 @@ import os
 import sys
 import threading
 
-WINDOW = (
-    "_pydev_comm", "_pydev_comm.pydev_rpc", "_pydev_comm.pydev_server",
-    "_pydev_comm.pydev_transport", "pydev_console", "pydev_console.pydev_protocol",
-    "_shaded_thriftpy", "_shaded_thriftpy.thrift",
-)  # fmt: skip
+WINDOW = "_pydev_comm", "pydev_console", "_shaded_thriftpy"
+MODULES = ".pydev_rpc", ".pydev_server", ".pydev_transport", ".pydev_protocol", ".thrift", ""
 
 
 class Placeholder(type):
@@ -29,7 +26,8 @@ if __name__ == "__main__":
     os.environ["IPYTHONENABLE"] = str("--ipython" in sys.argv)
     fragments = sys.stdin.read().split("\n# ---\n")
     sys.argv = ["pydevconsole.py"]
-    sys.modules.update({name: Placeholder(name, (), {}) for name in WINDOW})
+    names = [package + module for package in WINDOW for module in MODULES]
+    sys.modules.update({name: Placeholder(name, (), {}) for name in names})
     import pydevconsole
     from _pydev_bundle.pydev_console_types import CodeFragment
     from _pydev_bundle.pydev_umd import _set_globals_function

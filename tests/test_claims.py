@@ -1,12 +1,16 @@
-"""Claims can fail, and their records are whole, lossless and never overwritten."""
+"""Claims can fail, and their records are whole, lossless and never overwritten, as all files."""
 
+import errno
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from ch07.lab.claims import Claim, Record, number
 from ch07.lab.console import came_out, claim_text
+from ch07.lab.files import new_folder, write_aside
 
 
 def claim(value=0.9, **options):
@@ -31,11 +35,8 @@ def test_a_claim_holds_exactly_within_its_bounds(value, low, high, holds):
     one = claim(value, at_least=low, at_most=high)
     assert one.holds is holds
     assert str(claim_text(one, 100)).startswith("  ok  " if holds else "  NO  ")
-
-
-def test_a_claim_without_a_bound_is_refused():
     with pytest.raises(ValueError, match="cannot fail"):
-        claim(at_least=None)
+        claim(value, at_least=None)
 
 
 def test_numbers_and_bounds_read_well_and_counts_are_singular_and_plural():
@@ -45,14 +46,6 @@ def test_numbers_and_bounds_read_well_and_counts_are_singular_and_plural():
     assert came_out(1, [claim()], 2.4) == "1 lesson, 1 of 1 claim holds, 2 s"
     assert came_out(2, [claim(), claim(0.4)], 2.6) == "2 lessons, 1 of 2 claims hold, 3 s"
     assert came_out(0, [], 0) == "0 lessons, 0 s"
-
-
-def test_a_long_claim_goes_on_below_its_sentence():
-    others = {f"the number {n} of many": 0.5 for n in range(5)}
-    first, second = str(claim_text(claim(compared_with=others), 100)).splitlines()
-    assert first.startswith("  ok  A sentence: 0.900 accuracy (the number 0 of many 0.500, the")
-    assert second.startswith("      ")
-    assert max(len(first), len(second)) <= 100
 
 
 def test_a_record_gives_every_claim_and_number_back_to_the_last_bit(tmp_path):
@@ -77,3 +70,38 @@ def test_runs_in_the_same_second_keep_their_own_records(tmp_path, monkeypatch):
     paths = [*(record.own for record in records), tmp_path / "claims.json"]
     seeds = [json.loads(path.read_text(encoding="utf-8"))["run"]["seed"] for path in paths]
     assert seeds == [0, 1, 2, 2]
+
+
+# Files that are whole or not there, and folders that nobody shares
+
+
+@pytest.mark.parametrize("fails", [None, "write_bytes", "replace"])
+def test_a_file_is_replaced_whole_or_is_as_it_was(fails, tmp_path, monkeypatch):
+    path, write = tmp_path / "x.json", Path.write_bytes
+    path.write_bytes(b"old")
+
+    def full_disk(self, content):
+        if fails == "write_bytes":
+            write(self, content[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if fails:
+        monkeypatch.setattr(Path, fails, full_disk)
+        with pytest.raises(OSError, match="No space"):
+            write_aside(path, b"new")
+    else:
+        write_aside(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+    assert path.read_bytes() == (b"old" if fails else b"new")
+
+
+def test_a_name_that_is_taken_gets_a_number_also_at_the_same_moment(tmp_path):
+    names = [new_folder(tmp_path / "a" / "b", "run").name for _ in range(3)]
+    assert names == ["run", "run-1", "run-2"]
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: new_folder(tmp_path, "run").name, range(200)))
+    assert len(set(names)) == 200
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    with pytest.raises(OSError, match="taken"):
+        new_folder(tmp_path / "taken", "run")
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"

@@ -1,10 +1,10 @@
-"""Scores, on cases worked out by hand."""
+"""Scores, on cases worked out by hand; and arguments that are refused, named, in a sentence."""
 
 import keras
 import numpy as np
 import pytest
 
-from ch07 import metrics
+from ch07 import checks, metrics
 
 
 def test_accuracy_of_classes_of_yes_or_no_and_of_a_model_that_has_diverged():
@@ -66,3 +66,21 @@ def test_principal_components_are_those_of_the_covariance():
     assert places.shape == (200, 3)
     np.testing.assert_allclose(places.var(axis=0, ddof=1), values[:3])
     np.testing.assert_allclose(shares, values[:3] / values.sum())
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 2.0, float("nan"), None, "3"])
+def test_a_whole_number_is_one_from_the_least(value):
+    checks.whole(size=1, other=np.int64(3))
+    checks.whole(0, size=0)
+    with pytest.raises(
+        ValueError, match=rf"^size is {value!r}: a whole number from 1 is needed\.$"
+    ):
+        checks.whole(size=value)
+
+
+def test_what_is_monitored_is_logged():
+    logs = {"loss": 1, "accuracy": 2}
+    assert checks.monitored(logs, "accuracy") == 2
+    for monitor, ending in {"acc": "accuracy", "val_loss": "needed, and validation_freq=1"}.items():
+        with pytest.raises(ValueError, match=rf"^monitor is '{monitor}', .* loss, .*{ending}\.$"):
+            checks.monitored(logs, monitor)

@@ -30,9 +30,7 @@ def test_every_panel_labels_its_axes_with_units_and_names_what_it_draws(panel, y
     assert sorted(text.get_text() for text in axes.get_legend().texts) == names
 
 
-def test_a_heat_map_writes_its_numbers_and_a_saved_figure_is_closed_where_there_is_no_screen(
-    tmp_path,
-):
+def test_a_heat_map_writes_its_numbers_and_a_saved_figure_is_closed_without_a_screen(tmp_path):
     panel = common.heat_map(np.array([[0.25, 1.0]]), "share", ["row"], ["left", "right"])
     figure = common.row(panel)
     axes, colours = figure.axes
