@@ -222,31 +222,12 @@ def test_multiply_adds_are_those_of_every_position_or_refused():
         inspection.multiply_adds(keras.Sequential([keras.Input((6, 2)), layers.LSTM(3)]))
 
 
-def test_the_size_of_a_signal_is_that_of_a_chain_of_known_factors():
-    x = inputs = keras.Input((8,))
-    for n in range(3):
-        half = keras.initializers.Identity(0.5)
-        x = layers.Dense(8, kernel_initializer=half, name=f"conv_{n}")(x)
-    sizes = inspection.signal_sizes(keras.Model(inputs, x), "conv_", random(6, 8))
-    np.testing.assert_allclose(sizes, [0.5, 0.25, 0.125], rtol=1e-5)
-
-
 def test_the_time_is_the_median_and_leaves_out_the_first_pass(monkeypatch):
     took = iter([100.0] * 2 + [1.0, 3.0] * 8 + [50.0] * 2)
     clock = (now for one in took for now in (0.0, one))
     monkeypatch.setattr(inspection.time, "perf_counter", lambda: next(clock))
     models = [keras.Sequential([keras.Input((2,)), layers.Dense(1)]) for _ in range(2)]
     assert inspection.median_seconds(models, random(1, 2)) == [1, 3]
-
-
-@pytest.mark.parametrize("kind", section_7_3.FILTERS)
-def test_the_classifiers_spend_the_same_budget(kind):
-    for budget, filters in section_7_3.FILTERS[kind].items():
-        model = section_7_3.build_pattern_classifier(
-            "apart", section_7_3.CONVOLUTIONS[kind], filters
-        )
-        assert abs(model.count_params() - budget) <= 0.02 * budget
-        assert model.output_shape == (None, 8)
 
 
 @pytest.mark.parametrize("without", [None, "residual", "normalize", "separable"])

@@ -1,4 +1,7 @@
-"""Lessons in several processes: the same numbers, in the order of the book, and no end untold."""
+"""Lessons in several processes: in the order of the book, and no end untold.
+
+That the numbers are the same is tested with whole runs, in `test_cells.py`.
+"""
 
 import contextlib
 import io
@@ -10,14 +13,12 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from conftest import ROOT, Finished
+from conftest import ROOT
 from rich.text import Text
 
 from ch07.lab import jobs
 from ch07.lab.claims import Claim
 from ch07.lab.console import EVENT, WORKER, Terminal
-
-SCRIPT = ROOT / "ch0701_functional_api.py"
 
 
 def named(names):
@@ -133,8 +134,8 @@ def test_nothing_to_share_out_is_left_to_the_script(monkeypatch, tmp_path):
     monkeypatch.setattr(jobs, "Run", lambda *_: pytest.fail("nothing was to be shared out"))
     for arguments in ("7.1.1", "--jobs 1", "--unknown", "--seed x", "--jobs 0", "--help"):
         options = [*arguments.split(), "--output", str(tmp_path)]
-        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *options])
-        jobs.take_over(SCRIPT)
+        monkeypatch.setattr(sys, "argv", ["ch0701_functional_api.py", *options])
+        jobs.take_over(ROOT / sys.argv[0])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -146,17 +147,3 @@ def test_a_worker_has_the_options_of_the_run(monkeypatch):
     assert " ".join(jobs.start(program, named(["one", "two"]), colour=False)[1:]) == (
         "script.py one two --seed 3 --output out --data real --language en --jobs 1"
     )
-
-
-@pytest.mark.slow
-def test_the_numbers_and_the_lines_are_the_same_whatever_the_jobs(tmp_path):
-    short = ["sequential_and_functional", "pointwise", "bottleneck"]  # some of the shortest
-    found = []
-    for number in ("1", "2", "3"):
-        (tmp_path / number).mkdir()
-        run = Finished(SCRIPT.stem, tmp_path / number, *short, "--jobs", number, "--seed", "3")
-        assert (run.process.returncode, run.process.stderr) == (0, b"")
-        assert list(run.record["run"]["seconds"]) == short
-        lines = [line for line in run.lines if line.startswith(("  ok", "7."))]
-        found.append((lines, [(claim["claim"], claim["value"]) for claim in run.record["claims"]]))
-    assert found[0] == found[1] == found[2]

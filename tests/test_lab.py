@@ -1,6 +1,7 @@
 """Section, on a script that runs in no time: command line, record, page, status, language."""
 
 import ast
+import contextlib
 import functools
 import html
 import io
@@ -9,6 +10,7 @@ import re
 import runpy
 import sys
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,8 +85,8 @@ def script(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(script, out, monkeypatch):
-    """A function that runs the script as a program, to its end or an error; its exit status."""
+def run(script, out, monkeypatch, capsys):
+    """A function that runs the script as a program: its status, what it prints, its record."""
     monkeypatch.setattr(startup, "leave", sys.exit)
     monkeypatch.setattr(sys, "__excepthook__", lambda *_: sys.exit(1))  # prints a traceback
 
@@ -93,14 +95,15 @@ def run(script, out, monkeypatch):
         startup.heard.clear()
         monkeypatch.setattr(sys, "argv", [path, "--output", str(out), *arguments])
         monkeypatch.setattr(sys, "excepthook", startup.interrupted)
-        try:
+        capsys.readouterr()
+        with contextlib.ExitStack() as stack:
+            ended = stack.enter_context(pytest.raises(SystemExit))
+            stack.push(lambda *error: error[0] is not SystemExit and sys.excepthook(*error))
             runpy.run_path(path, run_name="__main__")
-        except (KeyboardInterrupt, Exception) as error:
-            with pytest.raises(SystemExit) as ended:
-                sys.excepthook(type(error), error, error.__traceback__)
-            return ended.value.code
-        except SystemExit as ended:
-            return ended.code
+        printed, err = capsys.readouterr()
+        kept = out / "my_figures" / NAME / "claims.json"
+        record = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
+        return SimpleNamespace(status=ended.value.code, out=printed, err=err, record=record)
 
     return program
 
@@ -111,32 +114,29 @@ def out(tmp_path):
     return tmp_path / "my <out>"
 
 
-def record(output):
-    path = output / "my_figures" / NAME / "claims.json"
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_status_0_where_every_claim_holds_and_a_second_run_keeps_the_record_of_the_first(
-    run, out, capsys
+def test_status_0_where_every_claim_holds_and_a_second_run_leaves_alone_what_the_first_kept(
+    run, out
 ):
-    assert run("--seed", "1", cells=[ACCURACY]) == 0
-    capsys.readouterr()
-    assert run(cells=[ACCURACY]) == 0
-    printed, err = capsys.readouterr()
-    assert err == ""
-    assert printed.startswith("\n7.8.1 A title\n  What the first lesson puts to the test.\n")
-    assert "  ok  Data follow the seed: 0.637 units (chance 0.500)" in printed
-    assert "  Remember: The first thing." in printed
-    assert "  1 lesson, 2 of 2 claims hold" in printed
+    cell = ACCURACY + "    [section.folder_for('net') for _ in '123'] + [section.log_dir('net')]\n"
+    assert run("--seed", "1", cells=[cell]).status == 0
+    ended = run(cells=[cell])
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("\n7.8.1 A title\n  What the first lesson puts to the test.\n")
+    assert "  ok  Data follow the seed: 0.637 units (chance 0.500)" in ended.out
+    assert "  Remember: The first thing." in ended.out
+    assert "  1 lesson, 2 of 2 claims hold" in ended.out
     history = (out / "my_figures" / NAME / "claims").iterdir()
     seeds = [json.loads(path.read_text(encoding="utf-8"))["run"]["seed"] for path in history]
     assert sorted(seeds) == [0, 1]
-    assert record(out)["run"]["seed"] == 0
+    assert ended.record["run"]["seed"] == 0
     assert [path.name for path in out.rglob("*.png")] == ["accuracy.png"]
+    # Each training has a folder of its own, without a colon: Windows.
+    folders = [path.name for path in out.glob("my_[lt]*/*") if path.is_dir()]
+    assert len([name for name in folders if re.fullmatch(r"\d{8}-\d{6}-net(-\d+)?", name)]) == 8
 
 
 def page_of(output):
@@ -151,7 +151,7 @@ def page_of(output):
 
 
 def test_status_1_where_a_claim_fails_which_summary_record_and_page_say_that_show_opens(
-    run, out, capsys, monkeypatch
+    run, out, monkeypatch
 ):
     opened, known = [], {"held": "35", "runs": "36", "low": "2.5", "high": "4"}
     monkeypatch.setattr(program.webbrowser, "open", opened.append)
@@ -160,19 +160,19 @@ def test_status_1_where_a_claim_fails_which_summary_record_and_page_say_that_sho
     # The page is there as soon as a lesson has ended.
     look = "    page = (section.folder / 'index.html').read_text()\n"
     look += "    assert 'Data follow' in page and 'Cannot hold' not in page\n"
-    assert run("--seed", "5", "--show", cells=[ACCURACY, DEPTH + look]) == 1
-    printed = capsys.readouterr().out
-    assert "\n  NO  Cannot hold <: 2 layers, at least 3\n" in printed
-    assert "  Why: Because." in printed
-    summary = " ".join(printed.partition("\nSummary\n")[2].split())
+    ended = run("--seed", "5", "--show", cells=[ACCURACY, DEPTH + look])
+    assert ended.status == 1
+    assert "\n  NO  Cannot hold <: 2 layers, at least 3\n" in ended.out
+    assert "  Why: Because." in ended.out
+    summary = " ".join(ended.out.partition("\nSummary\n")[2].split())
     assert "2 lessons, 2 of 3 claims hold" in summary
     assert "NO 7.8.2 depth: Cannot hold <: 2 layers, at least 3. In 35 of 36" in summary
     assert "recorded runs it held, with values from 2.500 to 4. Processors" in summary
     assert f"python {NAME}.py depth --seed 1" in summary
     # But for the path, which may be of any length, no line is longer than 100 columns.
-    assert max(len(line) for line in printed.splitlines() if "my_figures" not in line) <= 100
+    assert max(len(line) for line in ended.out.splitlines() if "my_figures" not in line) <= 100
 
-    saved = record(out)
+    saved = ended.record
     assert (saved["run"]["seed"], saved["run"]["script"]) == (5, f"{NAME}.py")
     assert [claim["holds"] for claim in saved["claims"]] == [True, True, False]
     assert saved["claims"][2]["seconds"] > 0
@@ -192,7 +192,7 @@ def test_status_1_where_a_claim_fails_which_summary_record_and_page_say_that_sho
     assert not [link for link in links if "://" in link]  # nothing from elsewhere
     files = [link.partition("#")[0] for link in links if link[0] != "#"]
     assert all((path.parent / file).exists() for file in files)
-    assert opened == [path.as_uri()] == [printed.splitlines()[-1].strip()]
+    assert opened == [path.as_uri()] == [ended.out.splitlines()[-1].strip()]
     assert "%3Cout%3E" in opened[0]
 
 
@@ -205,24 +205,24 @@ def test_status_1_where_a_claim_fails_which_summary_record_and_page_say_that_sho
     ],
 )
 def test_with_predict_a_guess_and_the_outcome_stand_side_by_side(
-    answers, told, run, out, capsys, monkeypatch
+    answers, told, run, out, monkeypatch
 ):
     monkeypatch.setattr(sys, "stdin", io.StringIO(answers))
-    assert run("--predict", cells=[ACCURACY]) == 0
-    printed = capsys.readouterr().out
+    printed = run("--predict", cells=[ACCURACY]).out
     assert printed.count("Predict: Which number?") == 1
     said = re.findall("A number, please|You guessed .*Data|Standard input does not answer", printed)
     assert said == told
     assert ("You guessed 0.500" in page_of(out)[1]) == (len(told) == 2)
 
 
-def test_a_run_in_chinese_has_a_chinese_page(run, out, capsys):
+def test_a_run_in_chinese_has_a_chinese_page(run, out):
     language.current.cache_clear()
-    assert run("--language", "zh", cells=[ACCURACY]) == 0
+    ended = run("--language", "zh", cells=[ACCURACY])
     language.current.cache_clear()
-    printed = capsys.readouterr().out
-    assert "7.8.1 \u6807\u9898" in printed
-    assert "\u8bb0\u4f4f\uff1aThe first thing." in printed  # this has no Chinese
+    assert "7.8.1 \u6807\u9898" in ended.out
+    assert "\u8bb0\u4f4f\uff1aThe first thing." in ended.out  # this has no Chinese
+    # A text with numbers is found by what stays the same.
+    assert "2 \u6761\u8bba\u65ad\u4e2d 2 \u6761\u6210\u7acb" in ended.out
     path, seen, _ = page_of(out)
     assert "\u6807\u9898" in seen
     assert '<html lang="zh-CN">' in path.read_text(encoding="utf-8")
@@ -249,38 +249,36 @@ def test_lessons_are_chosen_by_number_or_name_in_the_order_of_the_book(script):
         ("--sead 1", "unrecognized arguments: --sead"),
     ],
 )
-def test_a_mistake_ends_in_one_sentence_and_status_2(arguments, sentence, run, out, capsys):
-    assert run(*arguments.split()) == 2
-    printed, err = capsys.readouterr()
-    assert re.fullmatch(rf"{NAME}\.py: error: .*{re.escape(sentence)}.*\n", err)
-    assert printed == ""
+def test_a_mistake_ends_in_one_sentence_and_status_2(arguments, sentence, run, out):
+    ended = run(*arguments.split())
+    assert (ended.status, ended.out) == (2, "")
+    assert re.fullmatch(rf"{NAME}\.py: error: .*{re.escape(sentence)}.*\n", ended.err)
     assert not out.exists()
 
 
 @pytest.mark.parametrize("name", ["", "my_log_dir"])
-def test_a_file_in_the_place_of_a_folder_is_refused_and_left_alone(name, run, out, capsys):
+def test_a_file_in_the_place_of_a_folder_is_refused_and_left_alone(name, run, out):
     taken = out / name
     taken.parent.mkdir(exist_ok=True)
     taken.write_text("mine", encoding="utf-8")
-    assert run() == 2
-    printed, err = capsys.readouterr()
-    assert printed == ""
-    assert re.fullmatch(r".*: error: cannot write to '.*' \(.*\): choose another --output\.\n", err)
+    ended = run()
+    assert (ended.status, ended.out) == (2, "")
+    sentence = r".*: error: cannot write to '.*' \(.*\): choose another --output\.\n"
+    assert re.fullmatch(sentence, ended.err)
     assert taken.read_text(encoding="utf-8") == "mine"
 
 
-def test_the_list_names_every_lesson_and_help_every_option_and_the_exit_status(run, out, capsys):
-    assert run("--list") == 0
-    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
+def test_the_list_names_every_lesson_and_help_every_option_and_the_exit_status(run, out):
+    listed, explained = run("--list"), run("--help")
+    assert listed.status == explained.status == 0
+    assert [line.strip() for line in listed.out.splitlines()] == [
         "7.8.1  accuracy: A title",
         "What the first lesson puts to the test.",
         "7.8.2  depth: Another title",
         "What the second lesson puts to the test.",
     ]
-    assert run("--help") == 0
-    printed = capsys.readouterr().out
     words = ("SECTION", "--list", "--seed N", "--output DIR", "Exit status", "130", "else")
-    assert [word for word in words if word not in printed] == []
+    assert [word for word in words if word not in explained.out] == []
     assert not out.exists()
 
 
@@ -292,19 +290,9 @@ def test_the_list_names_every_lesson_and_help_every_option_and_the_exit_status(r
         ("--trials 7", ["7.8.1"]),
     ],
 )
-def test_a_command_runs_no_lesson_unless_one_is_asked_for(arguments, said, run, capsys):
-    assert run(*arguments.split(), cells=[ACCURACY]) == 0
-    assert re.findall(r"extra \d|7\.8\.1", capsys.readouterr().out) == said
-
-
-def test_each_training_gets_a_folder_of_its_own(run, out):
-    cell = DEPTH + "    [section.folder_for('net') for _ in range(3)] + [section.log_dir('net')]\n"
-    run(cells=[cell])
-    run(cells=[cell])
-    made = [path for path in out.glob("my_[lt]*/*") if path.is_dir()]
-    assert len(made) == 8
-    for folder in made:
-        assert re.fullmatch(r"\d{8}-\d{6}-net(-\d+)?", folder.name)  # no colon: Windows
+def test_a_command_runs_no_lesson_unless_one_is_asked_for(arguments, said, run):
+    printed = run(*arguments.split(), cells=[ACCURACY]).out
+    assert re.findall(r"extra \d|7\.8\.1", printed) == said
 
 
 # Endings that nobody planned
@@ -323,18 +311,19 @@ HEARD = "from ch07.lab import startup; startup.heard.append(2)"
         ("raise OSError(28, 'No space left on device', 'a.png')", 2),
     ],
 )
-def test_whatever_ends_a_run_what_is_finished_is_kept(statement, status, run, out, capsys):
+def test_whatever_ends_a_run_what_is_finished_is_kept(statement, status, run, out):
     cell = DEPTH.replace("    section.remember()", f"    {statement}\n    section.remember()")
-    assert run(cells=[ACCURACY, cell]) == status
-    assert [claim["lesson"] for claim in record(out)["claims"]] == ["accuracy", "accuracy"]
-    printed, err = capsys.readouterr()
-    assert ("\nInterrupted\n  1 lesson, 2 of 2 claims hold" in printed) == (status == 130)
+    ended = run(cells=[ACCURACY, cell])
+    assert ended.status == status
+    assert [claim["lesson"] for claim in ended.record["claims"]] == ["accuracy", "accuracy"]
+    interrupted = "\nInterrupted\n  1 lesson, 2 of 2 claims hold" in ended.out
+    assert interrupted == (status == 130)
     if status == 2:
         sentence = "the run ended early: [Errno 28] No space left on device: 'a.png'."
-        assert err == f"{NAME}.py: error: {sentence}\n"
+        assert ended.err == f"{NAME}.py: error: {sentence}\n"
     # Before the first lesson is finished, an earlier record is left alone.
     before = contents(out)
-    assert run(cells=[cell]) == status
+    assert run(cells=[cell]).status == status
     assert contents(out) == before
 
 
@@ -345,8 +334,8 @@ def test_damaged_records_of_earlier_runs_harm_no_later_one(damage, run, out):
         path.write_bytes(damage(path.read_bytes()))
     (earlier,) = (out / "my_figures" / NAME / "claims").iterdir()
     before = earlier.read_bytes()
-    assert run(cells=[ACCURACY]) == 0
-    assert len(record(out)["claims"]) == 2
+    ended = run(cells=[ACCURACY])
+    assert (ended.status, len(ended.record["claims"])) == (0, 2)
     assert earlier.read_bytes() == before
 
 
@@ -403,15 +392,6 @@ def test_run_as_a_file_in_a_console_the_arguments_count_and_the_session_goes_on(
 # English or Chinese
 
 
-@pytest.fixture
-def chinese(monkeypatch):
-    """A run that speaks Chinese, and in which everything has to have its Chinese."""
-    monkeypatch.setattr(language, "current", lambda: "zh")
-    monkeypatch.setattr(language, "unknown", set())
-    yield
-    assert language.unknown == set()
-
-
 @pytest.mark.parametrize(
     ("lang", "lc_all", "encoding", "spoken"),
     [
@@ -429,14 +409,6 @@ def test_the_language_is_that_of_the_system_if_the_console_can_show_it(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
     assert language.of_system() == spoken
-
-
-def test_what_every_run_says_has_its_chinese_with_the_same_places():
-    exact, patterns = language.catalogue()
-    for english, translated in exact.items():
-        assert translated, english
-        assert "{0}" in translated or translated.count("{}") == english.count("{}"), english
-    assert len(patterns) > 10
 
 
 SAY = ("tr", "say", "UsageError", "ArgumentTypeError", "refusal", "whole_number")
@@ -462,29 +434,23 @@ def said(path):
                     yield re.sub("%[sd]", "1", varied)
 
 
-def test_what_a_reader_is_told_has_its_chinese(chinese):
+def test_what_a_reader_is_told_has_its_chinese_with_the_same_places(monkeypatch):
+    monkeypatch.setattr(language, "current", lambda: "zh")
+    language.unknown.clear()
     paths = *startup.ROOT.glob("ch07/**/*.py"), *startup.ROOT.glob("ch07*.py")
     texts = [text for path in paths for text in said(path)]
-    assert len(texts) > 100
-    for text in texts:
-        language.tr(text)
+    assert len([language.tr(text) for text in texts]) > 100
     script = lessons.read("ch0701_functional_api")
     assert not re.search("usage|show this|options", program.parser_of(script, {}).format_help())
-
-
-def test_a_text_with_numbers_is_found_by_what_stays_the_same(chinese):
-    found = language.tr("cannot write to '/a/b' (full): choose another --output.")
-    assert "/a/b" in found
-    assert "choose" not in found
-    assert language.tr("3 of 4 claims hold") == "4 \u6761\u8bba\u65ad\u4e2d 3 \u6761\u6210\u7acb"
-    assert language.tr("0.5") == "0.5"
-    assert language.tr("what nobody has translated") == "what nobody has translated"
-    assert language.unknown == {"full", "what nobody has translated"}
-    language.unknown.clear()
+    assert language.unknown == set()
+    for english, chinese in language.catalogue()[0].items():
+        assert chinese, english
+        assert "{0}" in chinese or chinese.count("{}") == english.count("{}"), english
 
 
 @pytest.mark.skipif(common.chinese_font() is None, reason="no font with Chinese characters here")
-def test_a_picture_has_its_texts_in_chinese_where_there_is_a_font(chinese, monkeypatch):
+def test_a_picture_has_its_texts_in_chinese_where_there_is_a_font(monkeypatch):
+    monkeypatch.setattr(language, "current", lambda: "zh")
     figure = common.row(common.bars({"bar_1": 1.0, "loss": 2.0}, "epoch"))
     figure.canvas.draw()
     axes = figure.axes[0]

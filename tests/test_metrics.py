@@ -32,15 +32,6 @@ def test_a_score_is_what_keras_says_of_the_metric_or_the_loss():
             score(np.zeros((3, 1)), np.zeros(3))
 
 
-def test_the_best_mix_is_nearer_than_each_of_what_it_mixes():
-    rng = np.random.default_rng(0)
-    target = rng.normal(size=(50, 1))
-    predictions = [target + rng.normal(size=(50, 1)) for _ in range(2)]
-    mixed = metrics.r2(metrics.best_mix(predictions, target), target)
-    assert mixed > max(metrics.r2(one, target) for one in predictions)
-    assert metrics.best_mix([2 * target - 5], target) == pytest.approx(target)
-
-
 def test_precision_recall_and_the_best_threshold():
     true = np.array([True, False, True, True, False])
     value = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
