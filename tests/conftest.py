@@ -1,7 +1,6 @@
 """What the tests share: a settled environment, a run of each numbered script, and TensorBoard.
 
-`python -m pytest` leaves out the tests marked `slow`: whole runs of the scripts, processes that are
-killed, servers, a browser. `python -m pytest --all` has them.
+`python -m pytest --all` has the tests marked `slow` too: whole runs, kills, servers, a browser.
 """
 
 import os
@@ -91,10 +90,7 @@ def address(process: subprocess.Popen) -> str:
 
 
 class Finished:
-    """A script that has run: its console, its exit status, its folder of pictures, its record.
-
-    It had no network, if that can be: nothing but --imdb may need one.
-    """
+    """A script that has run, without a network if that can be: nothing but --imdb may need one."""
 
     def __init__(self, script: str, output: Path, *arguments: str):
         self.process = subprocess.run(

@@ -1,4 +1,4 @@
-"""Cells in the consoles of readers: Jupyter's kernel, the console of PyCharm, Python's own.
+"""Cells in the consoles of readers: Jupyter's kernel, and the console of PyCharm.
 
 The windows of the IDEs themselves are not opened.
 """
@@ -72,31 +72,18 @@ def test_a_notebook_runs_cells_scripts_and_tensorboard(kernel, tmp_path):
     )
 
 
-def in_console(command, text):
-    """What a console prints that is given `text` on its standard input."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    how = {"capture_output": True, "encoding": "utf-8", "cwd": ROOT, "env": environment}
-    done = subprocess.run([sys.executable, *command], input=text, **how)
-    assert "Traceback" not in done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize("option", [[], ["--ipython"]], ids=["plain", "IPython"])
 def test_the_console_of_pycharm_runs_cells_and_scripts(option, tmp_path):
     pytest.importorskip("pydevd_pycharm")
     cells = [HEAD, ELSEWHERE.format(str(tmp_path)), CELL, WIDER]
     run = f"runfile({str(SCRIPT)!r}, args=[{NAME!r}, '--output', {str(tmp_path / 'run')!r}])"
     show = "print('units', model.layers[1].units)"
-    command = [str(Path(__file__).with_name("pycharm_console.py")), *option]
-    out = in_console(command, "\n# ---\n".join([*cells, show, run, show, CELL]))
+    command = [sys.executable, str(Path(__file__).with_name("pycharm_console.py")), *option]
+    text = "\n# ---\n".join([*cells, show, run, show, CELL])
+    how = {"encoding": "utf-8", "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    out = subprocess.run(command, input=text, cwd=ROOT, env=environment, **how).stdout
+    assert "Traceback" not in out
     said = ["Remember: "] * 2 + ["units 48", "Remember: ", "1 lesson, ", "units 32", "Remember: "]
     assert re.findall(r"Remember: |units \d+|1 lesson, ", out) == said
     assert list(tmp_path.glob("*.png"))
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs a terminal of POSIX")
-def test_selected_lines_in_a_plain_python_console(tmp_path):
-    # As "Execute Selection" pastes them: without the empty lines that would end a block.
-    sources = HEAD, ELSEWHERE.format(str(tmp_path)), CELL, WIDER
-    text = "".join(f"exec(compile({source!r}, '<input>', 'exec'))\n" for source in sources)
-    assert in_console(["-i", "-q"], text).count("Remember: ") == 2

@@ -170,15 +170,12 @@ def test_each_scale_of_an_image_shows_in_its_own_statistic():
         assert np.abs(gap).max() < 0.02
 
 
-def test_the_spirals_are_easy_so_that_depth_is_what_is_hard():
+def test_spirals_are_easy_so_that_depth_is_what_is_hard_and_only_a_first_step_is_to_recall():
     task = data.spirals(0)
     line = metrics.best_mix([task.test[:, :1], task.test[:, 1:]], task.test_targets)
     assert 0.9 < metrics.accuracy(line, task.test_targets) < 0.99
     nearest = ((task.test[:, None] - task.train) ** 2).sum(-1).argmin(1)
     assert np.mean(task.train_targets[nearest] == task.test_targets) > 0.995
-
-
-def test_only_the_first_step_has_the_symbol_to_recall():
     task = data.recall(0)
     assert (task.test[:, 0, :4] == task.test_targets).all()
     assert (task.test[:, 1:, :4] == 0).all()
@@ -188,23 +185,20 @@ def test_only_the_first_step_has_the_symbol_to_recall():
 def test_the_sentences_of_a_pair_share_no_word_and_meanings_of_the_test_are_new():
     task = data.sentences(0)
 
-    def concepts(sentences):
-        words = sentences.max(axis=1)[:, : CONCEPTS * SYNONYMS]
-        return words.reshape(-1, CONCEPTS, SYNONYMS)
+    def words(sentences):
+        known = sentences.max(axis=1)[:, : CONCEPTS * SYNONYMS]
+        return known.reshape(-1, CONCEPTS, SYNONYMS)
 
-    left, right = (concepts(task.test[side]) for side in ("left", "right"))
-    assert (left * right).sum() == 0
+    left, right = (words(task.test[side]) for side in ("left", "right"))
+    assert not (left * right).any()
     # But by their concepts, the words without their synonyms, the pairs are exactly as labelled.
     same = (left.max(axis=2) == right.max(axis=2)).all(axis=1)
     assert (same == (task.test_targets[:, 0] == 1)).all()
     assert task.test_targets.mean() == 0.5
-    trained = {
-        *rows(concepts(task.train["left"]).max(2)),
-        *rows(concepts(task.train["right"]).max(2)),
-    }
-    queries = concepts(task.queries.sentences).max(axis=2)
+    queries = words(task.queries.sentences).max(axis=2)
+    trained = set(rows(words(np.concatenate([*task.train.values()])).max(axis=2)))
     assert not trained & {*rows(queries), *rows(left.max(axis=2)), *rows(right.max(axis=2))}
-    assert trained >= {*rows(concepts(task.practice.sentences).max(axis=2))}
+    assert trained >= set(rows(words(task.practice.sentences).max(axis=2)))
     # Duplicates are pairs of equal meaning, in the order of pairs.
     pairs = itertools.combinations(queries, 2)
     assert task.queries.duplicate.tolist() == [(one == other).all() for one, other in pairs]
@@ -257,23 +251,17 @@ def test_each_cue_tells_what_is_said_of_it_and_errs_on_its_own():
     first, second, third, fourth = np.moveaxis(task.test, 2, 0)
     motif = np.stack([np.correlate(row, [1, 1, -1, -1], "valid") for row in second])
     strongest = np.take_along_axis(motif, np.abs(motif).argmax(axis=1)[:, None], axis=1)[:, 0]
-    said = np.column_stack(
-        [
-            first @ np.sign(signed @ task.train[..., 0]) > 0,
-            strongest > 0,
-            np.sum(third[:, :12] * third[:, 12:], axis=1) > 0,
-            np.abs(fourth).mean(axis=1) > 0.73,
-        ]
-    )
-    right = said == task.test_targets
+    pattern = first @ np.sign(signed @ task.train[..., 0])
+    echo = np.sum(third[:, :12] * third[:, 12:], axis=1)
+    spread = np.abs(fourth).mean(axis=1) - 0.73
+    right = (np.column_stack([pattern, strongest, echo, spread]) > 0) == task.test_targets
     np.testing.assert_allclose(right.mean(axis=0), [*data.CUES.values()], atol=0.025)
     assert np.abs(np.corrcoef(right.T) - np.eye(4)).max() < 0.05
     # The sum of a channel says nothing.
     sums = np.corrcoef(np.hstack([task.test_targets, task.test.sum(axis=1)]).T)
     assert np.abs(sums[0, 1:]).max() < 0.05
     # All four together: of every combination, the likelier class.
-    agreement, best = np.array([*data.CUES.values()]), 0
-    for points in itertools.product([True, False], repeat=4):
-        chances = np.where(points, agreement, 1 - agreement)
-        best += max(chances.prod(), (1 - chances).prod()) / 2
+    points = np.array([*itertools.product([0, 1], repeat=4)])
+    chances = np.abs(points - [*data.CUES.values()]).prod(axis=1)
+    best = np.maximum(chances, chances[::-1]).sum() / 2
     assert task.best_possible == data.CUES | {"all": pytest.approx(best)}

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 from conftest import ROOT
@@ -66,42 +66,24 @@ def test_lines_come_in_the_order_of_the_book_and_what_a_worker_tells_is_kept(run
     running.program.keep.assert_called_with("one", 2.5, [claim])
 
 
-def run_with(running, monkeypatch, *bodies):
-    """The status of a run whose workers execute `bodies`; none of them is left."""
-    command = [sys.executable, "-c"]
-    pipe = {"stdout": subprocess.PIPE, "encoding": "utf-8"}
-    with contextlib.ExitStack() as stack:
-        made = [stack.enter_context(subprocess.Popen([*command, of], **pipe)) for of in bodies]
-        monkeypatch.setattr(jobs, "start", Mock(side_effect=made))
-        status = running.run([[one] for one in running.program.chosen[: len(bodies)]])
-        assert all(process.poll() is not None for process in made)
-    return status
-
-
 ENDS = f"print({event(ends='one', seconds=1, claims=[])!r}, flush=True)\n"
-KILLED = "import os; os.kill(os.getpid(), 9)"
 WAITS = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(600)"
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [(ENDS, 0), (ENDS + "exit(1)", 0), ("", 1), ("exit(1)", 1), ("exit(2)", 2)],
-)
-def test_how_a_worker_ended_is_told_from_its_claims(body, status, running, monkeypatch):
-    assert run_with(running, monkeypatch, body) == status
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills as POSIX does")
 @pytest.mark.parametrize(
-    ("ends", "status", "heading", "said"),
+    ("bodies", "status", "heading"),
     [
-        (ENDS + KILLED, 137, "Summary", "  The process that ran one was killed.\n"),
-        (ENDS, 130, "Interrupted", ""),
+        ([ENDS], 0, "Summary"),
+        ([ENDS + "exit(1)"], 0, "Summary"),  # of claims, which are in the record
+        (["exit(0)"], 1, None),
+        (["exit(2)", WAITS], 2, None),
+        ([ENDS + "import os; os.kill(os.getpid(), 9)", WAITS], 137, "Summary"),
+        ([ENDS, WAITS], 130, "Interrupted"),
     ],
-    ids=["killed", "Ctrl-C"],
 )
-def test_an_early_end_leaves_no_process_behind_and_keeps_what_is_finished(
-    ends, status, heading, said, running, monkeypatch
+def test_however_workers_end_it_is_told_none_is_left_and_what_is_finished_is_kept(
+    bodies, status, heading, running, monkeypatch
 ):
     hear = running.hear
 
@@ -114,10 +96,18 @@ def test_an_early_end_leaves_no_process_behind_and_keeps_what_is_finished(
     monkeypatch.setattr(jobs, "PATIENCE", 0.2)
     for name in ("one", "three"):  # of which the latter does not end
         running.lines[name].append(Text(f"{name}, 1"))
-    assert run_with(running, monkeypatch, ends, WAITS) == status
-    assert running.console.file.getvalue() == f"one, 1\n{said}"
-    assert running.program.seconds == {"one": 1}
-    running.program.summarize.assert_called_once_with(running.console, heading)
+    pipe = {"stdout": subprocess.PIPE, "encoding": "utf-8"}
+    with contextlib.ExitStack() as stack:
+        commands = [[sys.executable, "-c", body] for body in bodies]
+        made = [stack.enter_context(subprocess.Popen(one, **pipe)) for one in commands]
+        monkeypatch.setattr(jobs, "start", Mock(side_effect=made))
+        assert running.run([[one] for one in running.program.chosen[: len(bodies)]]) == status
+        assert all(process.poll() is not None for process in made)
+    printed = "one, 1\n" if heading else ""
+    printed += "  The process that ran one was killed.\n" if status == 137 else ""
+    assert running.console.file.getvalue() == printed
+    summaries = [call(running.console, heading)] if heading else []
+    assert running.program.summarize.mock_calls == summaries
 
 
 def test_a_living_line_is_told_and_not_drawn_by_a_worker(monkeypatch, capsys):
