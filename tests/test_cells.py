@@ -26,13 +26,12 @@ from tools.evidence import room
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 EXERCISES = sorted(path.stem for path in (ROOT / "exercises").glob("ch07*.py"))
+KINDS = {"synthetic": [*SCRIPTS, *EXERCISES], "real": SCRIPTS}
 CELLS = [
-    pytest.param(script, one.name, kind, marks=[pytest.mark.slow] * slow)
-    for scripts, kind, slow in (
-        (SCRIPTS, "synthetic", False),
-        (EXERCISES, "synthetic", True),
-        (SCRIPTS, "real", True),
+    pytest.param(
+        script, one.name, kind, marks=[pytest.mark.slow] * (kind == "real" or script in EXERCISES)
     )
+    for kind, scripts in KINDS.items()
     for script in scripts
     for one in lessons.on(lessons.read(script), kind).lessons
 ]

@@ -1,7 +1,4 @@
-"""Lessons in several processes: in the order of the book, and no end untold.
-
-That the numbers are the same is tested with whole runs, in `test_cells.py`.
-"""
+"""Lessons in several processes (their numbers: `test_cells.py`): in order, and no end untold."""
 
 import contextlib
 import io
