@@ -160,6 +160,7 @@ def test_a_run_is_clean_leaves_its_pictures_and_stays_near_the_recorded_ones(
     claims = [Claim.from_record(one) for one in run.record["claims"]]
     assert [claim.sentence for claim in claims if not claim.holds] == []
     known = {(row["lesson"], row["claim"]): row for row in rows(EVIDENCE)}
+    assert len(claims) == [row["script"] for row in rows(EVIDENCE)].count(script)
     # A time is another one on every machine.
     found = [(one, known[one.lesson, one.sentence]) for one in claims if not one.timed]
     left = []
