@@ -12,22 +12,22 @@ from ch07.lab.startup import ROOT
 from tools import documents
 
 PAGES = documents.pages()
-ENGLISH = [page.path for page in PAGES if page.language == "en"]
-PAIRS = [(path, path.with_suffix(".zh-CN.md")) for path in ENGLISH]
+PAIRS = [(page.path, page.path.with_suffix(".zh-CN.md")) for page in PAGES if page.language == "en"]
 NOTES = {
     script: ROOT / "docs" / f"{lessons.read(script).number}.md" for script in documents.SCRIPTS
 }
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 MARKS = re.compile(r"<!--.*?-->")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
+# Translated word by word, or as the Chinese edition does not: to feed, Siamese, epoch (twice),
+# dense, accuracy, filter.
+WRONG = re.compile(
+    "\u9988\u9001|\u66b9\u7f57|\u7eaa\u5143|\u65f6\u4ee3|\u7a20\u5bc6|\u51c6\u786e\u7387|"
+    "\u6ee4\u6ce2\u5668"
+)
 
-
-def relative(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: relative(page.path))
-pairs = pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=[relative(p) for p, _ in PAIRS])
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path.name)
+pairs = pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=[one.stem for one, _ in PAIRS])
 
 
 def text(path: Path) -> str:
@@ -40,8 +40,7 @@ def headings(path: Path) -> list[str]:
 
 def anchor(heading: str) -> str:
     """The name that a heading has in links."""
-    words = re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower())
-    return words.replace(" ", "-")
+    return re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower()).replace(" ", "-")
 
 
 def links(path: Path) -> list[tuple[str, str, str]]:
@@ -58,39 +57,27 @@ def tables(path: Path) -> list[list[str]]:
 @pages
 def test_tables_and_numbers_are_those_of_the_evidence(page):
     assert page.render(text(page.path)) == text(page.path)
+    # A line that begins with a number would be taken for HTML.
+    assert not re.findall(r"^<!--\w", text(page.path), re.MULTILINE)
 
 
 @pages
-def test_no_link_is_dead(page):
-    for _, _, target in links(page.path):
+def test_links_lead_to_what_they_name_in_the_language_of_the_page(page):
+    for _, name, target in links(page.path):
         if "://" in target:
             continue
-        name, _, place = unquote(target).partition("#")
-        path = (page.path.parent / name).resolve() if name else page.path
+        file, _, place = unquote(target).partition("#")
+        path = (page.path.parent / file).resolve() if file else page.path
         assert path.exists(), target
         if re.fullmatch(r"L\d+", place):
-            assert int(place[1:]) <= len(text(path).splitlines()), target
+            found = text(path).splitlines()[int(place[1:]) - 1]
+            assert re.search(rf"\b{name.strip('`')}\b", found), target
         elif place:
             assert place in map(anchor, headings(path)), target
-
-
-@pages
-def test_a_link_to_a_line_leads_to_what_it_names(page):
-    for _, name, target in links(page.path):
-        file, _, line = target.partition("#L")
-        if line:
-            found = text((page.path.parent / file).resolve()).splitlines()[int(line) - 1]
-            assert re.search(rf"\b{name.strip('`')}\b", found), target
-
-
-@pages
-def test_a_page_stays_in_its_language(page):
-    for _, _, target in links(page.path):
-        file = target.partition("#")[0]
-        other = page.path.name.replace(".zh-CN", "") if page.language == "zh" else ""
-        if file.endswith(".md") and "://" not in file and file != other:
-            switch = page.language == "en" and file == page.path.with_suffix(".zh-CN.md").name
-            assert switch or file.endswith(".zh-CN.md") == (page.language == "zh"), target
+        # But for the same page in the other language, at the top.
+        names = {re.sub(r"(\.zh-CN)?\.md$", "", str(of)) for of in (path, page.path)}
+        if path.suffix == ".md" and len(names) == 2:
+            assert path.name.endswith(".zh-CN.md") == (page.language == "zh"), target
 
 
 @pages
@@ -106,25 +93,21 @@ def test_pictures_are_small_opaque_and_described(page):
             assert struct.unpack(">I", content[16:20])[0] >= 700
 
 
-def test_no_line_begins_with_a_number_that_a_page_would_take_for_html():
-    for page in PAGES:
-        assert not re.findall(r"^<!--\w", text(page.path), re.MULTILINE), page.path
+def test_chinese_has_the_terms_of_the_chinese_edition():
+    for path in [chinese for _, chinese in PAIRS] + [*lessons.WORDS.glob("*"), documents.WORDS]:
+        assert not WRONG.findall(text(path)), path
 
 
 @pairs
-def test_both_languages_have_the_same_headings(english, chinese):
-    level = re.compile(r"(#+) ?([\d.]*)")
-    numbers = [[level.match(h).groups() for h in headings(path)] for path in (english, chinese)]
+def test_both_languages_have_the_same_headings_marks_links_and_code(english, chinese):
+    level, both = re.compile(r"(#+) ?([\d.]*)"), (english, chinese)
+    numbers = [[level.match(heading).groups() for heading in headings(path)] for path in both]
     assert numbers[0][1:] == numbers[1][1:]  # the first is the title
-
-
-@pairs
-def test_both_languages_have_the_same_marks_links_and_code(english, chinese):
     assert MARKS.findall(text(english)) == MARKS.findall(text(chinese))
     assert FENCE.findall(text(english)) == FENCE.findall(text(chinese))
     targets = [
         sorted(re.sub(r"#(?!L\d).*|\.zh-CN", "", target) for _, _, target in links(path))
-        for path in (english, chinese)
+        for path in both
     ]
     assert targets[0] == targets[1]
 
@@ -133,14 +116,13 @@ def test_both_languages_have_the_same_marks_links_and_code(english, chinese):
 def test_the_tables_of_both_languages_have_the_same_shape_and_numbers(english, chinese):
     number = re.compile(r"\d[\d.,e-]*\d|\d")
     for one, other in zip(tables(english), tables(chinese), strict=True):
-        assert len(one) == len(other)
         for cell, same in list(zip(one, other, strict=True))[1:]:
             both = [sorted(number.findall(c.replace("7-", "7."))) for c in (cell, same)]
             assert both[0] == both[1], cell
 
 
 @pytest.mark.parametrize("script", documents.SCRIPTS)
-def test_every_lesson_has_its_heading_its_code_and_its_claims(script):
+def test_every_lesson_has_its_heading_its_code_and_its_claims_in_notes_that_are_short(script):
     for path in (NOTES[script], NOTES[script].with_suffix(".zh-CN.md")):
         language = "zh" if ".zh-CN" in path.name else "en"
         own = lessons.read(script).lessons
@@ -152,10 +134,6 @@ def test_every_lesson_has_its_heading_its_code_and_its_claims(script):
         for one in own:
             drawn = "section.picture(" in "\n".join(source[one.line - 1 : one.end])
             assert (f"pictures/{one.name}.png)" in text(path)) == drawn, one.name
-
-
-def test_the_notes_are_not_too_long():
-    for path in NOTES.values():
         assert len(text(path).splitlines()) <= 450
 
 
@@ -178,20 +156,18 @@ def page(tmp_path, monkeypatch):
     return documents.Page(ROOT / "docs" / "7.1.md")
 
 
-@pytest.mark.parametrize(
-    ("mark", "shown"),
-    [
-        ("siamese_lstm: It tells", "0.984"),
-        ("siamese_lstm: It tells | low", "0.800"),
-        ("siamese_lstm: It tells | held", "11"),
-        ("siamese_lstm: It tells | bound", "0.900"),
-        ("siamese_lstm: It tells | two LSTMs", "0.739"),
-        ("siamese_lstm: It tells m", "2"),
-        ("siamese_lstm: It tells m | bound", "3"),
-    ],
-)
-def test_a_number_is_written_from_the_evidence(page, mark, shown):
-    assert page.render(f"It is <!--{mark}-->x<!--/-->.") == f"It is <!--{mark}-->{shown}<!--/-->."
+def test_a_number_is_written_from_the_evidence(page):
+    for mark, shown in {
+        "siamese_lstm: It tells": "0.984",
+        "siamese_lstm: It tells | low": "0.800",
+        "siamese_lstm: It tells | held": "11",
+        "siamese_lstm: It tells | bound": "0.900",
+        "siamese_lstm: It tells | two LSTMs": "0.739",
+        "siamese_lstm: It tells m": "2",
+        "siamese_lstm: It tells m | bound": "3",
+    }.items():
+        written = f"It is <!--{mark}-->{shown}<!--/-->."
+        assert page.render(f"It is <!--{mark}-->x<!--/-->.") == written
 
 
 @pytest.mark.parametrize(
