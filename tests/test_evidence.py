@@ -1,20 +1,19 @@
 """Evidence is gathered faithfully: on fresh seeds, of what has changed, and nothing is lost."""
 
-import csv
 import json
 import os
 import re
 import signal
-import textwrap
 import threading
 
 import pytest
 
 from ch07.lab import lessons
+from ch07.lab.claims import Claim
 from tools import dependencies, evidence
+from tools.evidence import rows_of
 
 FAKE = '''
-"""A script that runs at once; its claim holds with seeds below 1002."""
 import json, os, pathlib, sys, time
 from ch07.helper import measure
 
@@ -40,20 +39,14 @@ if seed == 1003:
     sys.exit("broken")
 if seed == 1004:
     time.sleep(60)
-
-
-def claim(lesson):
-    return dict(
-        section="7.9.1", lesson=lesson, claim="It is small", value=float(seed), unit="things",
-        compared_with={"half of it": seed / 2}, bound=dict(at_least=None, at_most=1001.5),
-        timed=False, holds=seed < LIMIT,
-    )
-
-
+claim = dict(
+    section="7.9.1", claim="It is small", value=float(seed), unit="things", timed=False,
+    compared_with={"half of it": seed / 2}, bound=dict(at_least=None, at_most=1001.5),
+)
 folder = pathlib.Path(output, "my_figures", "ch0799_fake")
 folder.mkdir(parents=True)
 run = dict(seed=seed, seconds=dict.fromkeys(lessons, 3.0), took={"import keras": 2.0})
-record = dict(run=run, claims=[claim(name) for name in lessons])
+record = dict(run=run, claims=[claim | dict(lesson=name) for name in lessons])
 (folder / "claims.json").write_text(json.dumps(record), encoding="utf-8")
 sys.exit(int(seed >= LIMIT))
 '''
@@ -72,7 +65,8 @@ def measure(value):
 def another(value):
     return value
 '''
-SETTINGS = "def settle():\n    return 1\n"
+# As a program the script has no lessons, since it does without the lab.
+PROGRAM = f"from unittest import mock\nsection = mock.Mock(lesson=lambda *_: False)\n{FAKE}"
 
 
 @pytest.fixture
@@ -83,15 +77,12 @@ def project(tmp_path, monkeypatch):
         "ch07/__init__.py": "",
         "ch07/helper.py": HELPER,
         "ch07/plots.py": "def draw(value):\n    pass\n",
-        "ch07/lab/startup.py": SETTINGS,
+        "ch07/lab/startup.py": "def settle():\n    return 1\n",
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    # The script is a program and a source of lessons, of which only the latter names `section`.
-    program = FAKE.replace('if section.lesson("7.9.1", "first")', "if False", 1)
-    program = program.replace('if section.lesson("7.9.2", "second")', "if False", 1)
-    monkeypatch.setattr(evidence, "program", lambda script: ["-c", program])
+    monkeypatch.setattr(evidence, "program", lambda script: ["-c", PROGRAM])
     for module in (dependencies, evidence):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(evidence, "SCRIPTS", ["ch0799_fake"])
@@ -102,11 +93,6 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def rows(path) -> list[dict]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_seeds_take_turns_among_the_profiles():
     profiles = [evidence.profile_of(seed) for seed in range(1000, 1012)]
     assert {name: profiles.count(name) for name in evidence.PROFILES} == dict.fromkeys(profiles, 4)
@@ -114,25 +100,25 @@ def test_seeds_take_turns_among_the_profiles():
 
 def test_runs_become_medians_ranges_counts_and_a_line_of_each_round(project):
     runs = evidence.plan("ch0799_fake", 3)
-    assert [(run.seed, run.lessons) for run in runs] == [
-        (seed, ["first", "second"]) for seed in (1000, 1001, 1002)
-    ]
+    assert [run.seed for run in runs] == [1000, 1001, 1002]
+    assert all(run.lessons == ["first", "second"] for run in runs)
     assert evidence.gather(runs, 2, 1)
     (first, _) = evidence.write(["ch0799_fake"])
-    assert first == rows(project / "evidence.csv")[0] | {"runs": 3, "held": 2}
+    assert first == rows_of(project / "evidence.csv")[0] | {"runs": 3, "held": 2}
     assert (first["low"], first["median"], first["high"]) == ("1000", "1001", "1002")
     assert first["compared_with"] == "half of it 500.5"
     assert (first["at_least"], first["at_most"]) == ("", "1001.5")
     assert evidence.room(first) == pytest.approx(-0.25)
-    seconds = rows(project / "seconds.csv")
+    seconds = rows_of(project / "seconds.csv")
     assert [(row["lesson"], row["runs"]) for row in seconds] == [("first", "3"), ("second", "3")]
     assert (seconds[0]["seconds"], seconds[0]["imports"]) == ("3.0", "1.50")
-    lines = {row["seed"]: row for row in rows(project / "rounds.csv")}
-    assert lines["1000"]["profile"] == evidence.profile_of(1000)
-    assert (lines["1001"]["claims"], lines["1001"]["held"], lines["1001"]["failed"]) == (
-        "2",
-    ) * 2 + ("",)
-    assert "first: It is small: 1,002 (at most 1,001.500)" in lines["1002"]["failed"]
+    lines = {int(row["seed"]): row for row in rows_of(project / "rounds.csv")}
+    assert all(lines[seed]["profile"] == evidence.profile_of(seed) for seed in lines)
+    assert [lines[1001][of] for of in ("claims", "held", "failed")] == ["2", "2", ""]
+    assert "first: It is small: 1,002 (at most 1,001.500)" in lines[1002]["failed"]
+    kept = [*(project / "kept").rglob("*.json")]
+    assert len(kept) == 3
+    assert json.loads(kept[0].read_text(encoding="utf-8"))["keys"].keys() == {"first", "second"}
 
 
 def test_what_is_known_is_not_run_again_and_no_seed_is_looked_at_twice(project):
@@ -140,17 +126,12 @@ def test_what_is_known_is_not_run_again_and_no_seed_is_looked_at_twice(project):
     assert evidence.plan("ch0799_fake", 2) == []
     helper = project / "ch07" / "helper.py"
     helper.write_text(HELPER.replace("FACTOR = 2", "FACTOR = 3"), encoding="utf-8")
-    assert [(run.seed, run.lessons) for run in evidence.plan("ch0799_fake", 2)] == [
-        (1002, ["first"]),
-        (1003, ["first"]),
-    ]
+    planned = evidence.plan("ch0799_fake", 2)
+    assert [(run.seed, run.lessons) for run in planned] == [(1002, ["first"]), (1003, ["first"])]
     helper.write_text(HELPER, encoding="utf-8")
     (run,) = evidence.plan("ch0799_fake", 3)
     assert (run.seed, run.lessons) == (1002, ["first", "second"])
-
-
-def test_tables_that_were_made_elsewhere_are_kept_while_they_are_of_this_code(project):
-    evidence.gather(evidence.plan("ch0799_fake", 2), 1, 1)
+    # Tables of this code count without the records too, if they were made elsewhere.
     evidence.write(["ch0799_fake"])
     before = (project / "evidence.csv").read_bytes()
     for path in (project / "kept").rglob("*.json"):
@@ -163,7 +144,7 @@ def test_tables_that_were_made_elsewhere_are_kept_while_they_are_of_this_code(pr
 def test_a_program_that_fails_is_reported_and_the_others_run(project, capsys):
     runs = [evidence.Run("ch0799_fake", seed, ["first"]) for seed in (1003, 1000)]
     assert evidence.gather(runs, 1, 1)
-    broken, sound = rows(project / "rounds.csv")
+    broken, sound = rows_of(project / "rounds.csv")
     assert broken["failed"] == "ended with 1: broken"
     assert (broken["claims"], sound["held"]) == ("0", "1")
     assert "ended with 1: broken" in capsys.readouterr().out
@@ -179,7 +160,7 @@ def test_ctrl_c_ends_the_runs_and_keeps_those_that_are_done(project, monkeypatch
     kept = evidence.keep
     monkeypatch.setattr(evidence, "keep", lambda run, number: (kept(run, number), timer.start()))
     assert not evidence.gather(runs, 1, 1)
-    assert [row["seed"] for row in rows(project / "rounds.csv")] == ["1000"]
+    assert [row["seed"] for row in rows_of(project / "rounds.csv")] == ["1000"]
 
 
 def test_sources_that_change_during_a_run_make_it_no_record(project, monkeypatch):
@@ -191,19 +172,27 @@ def test_sources_that_change_during_a_run_make_it_no_record(project, monkeypatch
 
 
 def test_runs_that_claim_different_things_are_refused():
-    claim = {
-        **{"section": "7.9.1", "lesson": "first", "claim": "a", "value": 1.0, "unit": ""},
-        **{"compared_with": {}, "bound": {"at_least": 0, "at_most": None}, "timed": False},
-    }
-    records = [{"claims": [claim]}, {"claims": [claim | {"claim": "b"}]}]
+    claims = [Claim("7.9.1", "first", sentence, 1.0, "", at_least=0) for sentence in "ab"]
+    records = [{"claims": [claim.as_record()]} for claim in claims]
     with pytest.raises(ValueError, match="Not every run of first makes the claim 'a'"):
         evidence.claim_rows("ch0799_fake", "first", records)
 
 
-@pytest.mark.parametrize("wrong", [["--seeds", "0"], ["--workers", "5"], ["no_script"]])
+def test_whole_runs_are_of_all_scripts_on_seeds_that_are_new_to_all_of_them(project, monkeypatch):
+    monkeypatch.setattr(evidence, "SCRIPTS", ["ch0799_fake", "ch0799_other"])
+    monkeypatch.setattr(dependencies, "keys", lambda script: {"first": "key"})
+    first, other = evidence.whole_runs(1)
+    assert (first.seed, other.seed) == (2000, 2000)
+    evidence.keep(evidence.Run(first.script, 2000, ["first"], keys={"first": "key"}), 1)
+    assert evidence.whole_runs(1) == [other]
+    monkeypatch.setattr(dependencies, "keys", lambda script: {"first": "of other code"})
+    assert [run.seed for run in evidence.whole_runs(1)] == [2001, 2001]
+
+
+@pytest.mark.parametrize("wrong", ["--seeds 0", "--workers 5", "no_script", "--whole 1 no_script"])
 def test_a_wrong_argument_ends_with_2(wrong, capsys):
     with pytest.raises(SystemExit) as ended:
-        evidence.main(wrong)
+        evidence.main(wrong.split())
     assert ended.value.code == 2
     assert capsys.readouterr().err
 
@@ -238,34 +227,34 @@ def test_a_key_changes_with_what_the_numbers_depend_on(project, file, before, af
 
 
 def test_a_key_changes_with_a_package(project, monkeypatch):
-    keys = dependencies.keys("ch0799_fake")
+    before = dependencies.keys("ch0799_fake")
     monkeypatch.setattr(dependencies.metadata, "version", lambda name: "0")
-    now = dependencies.keys("ch0799_fake")
-    for name, key in keys.items():
-        code, _, packages = key.partition("-")
-        assert now[name].partition("-")[0] == code
-        assert now[name].partition("-")[2] != packages
+    for name, key in dependencies.keys("ch0799_fake").items():
+        (code, packages), (same, others) = key.split("-"), before[name].split("-")
+        assert code == same
+        assert packages != others
+
+
+PACKAGES = """
+from ch07 import data
+from ch07.data import text as words
+
+if section.lesson("7.9.1", "by_package"):
+    data.posts(0).train
+
+if section.lesson("7.9.1", "by_module"):
+    words.posts(1)
+"""
 
 
 def test_names_are_followed_through_packages_and_modules(project):
     (project / "ch07" / "data").mkdir()
-    files = {
+    posts = "def posts(seed):\n    return 'posts made of words'\n"
+    for name, text in {
         "ch07/data/__init__.py": "from ch07.data.text import posts\n",
-        "ch07/data/text.py": "def posts(seed):\n    return 'posts made of words'\n",
-        "ch0799_fake.py": textwrap.dedent(
-            """
-            from ch07 import data
-            from ch07.data import text as words
-
-            if section.lesson("7.9.1", "by_package"):
-                data.posts(0).train
-
-            if section.lesson("7.9.1", "by_module"):
-                words.posts(1)
-            """
-        ),
-    }
-    for name, text in files.items():
+        "ch07/data/text.py": posts,
+        "ch0799_fake.py": PACKAGES,
+    }.items():
         (project / name).write_text(text, encoding="utf-8")
     sources = dependencies.Sources()
     for node in sources.module("ch0799_fake").tree.body[2:]:
@@ -276,21 +265,16 @@ def test_names_are_followed_through_packages_and_modules(project):
 
 
 def test_every_line_of_the_evidence_belongs_to_a_lesson_that_there_is():
-    known = {(row["script"], row["lesson"]) for row in evidence.rows_of(evidence.SECONDS)}
-    assert known
-    there = {
-        (script, lesson)
-        for script in (*evidence.SCRIPTS, *evidence.EXERCISES)
-        for lesson in dependencies.keys(script)
-    }
-    assert known <= there
-    assert {(row["script"], row["lesson"]) for row in evidence.rows_of(evidence.EVIDENCE)} <= known
+    known = {(row["script"], row["lesson"]) for row in rows_of(evidence.SECONDS)}
+    scripts = (*evidence.SCRIPTS, *evidence.EXERCISES)
+    assert known <= {(script, of) for script in scripts for of in dependencies.keys(script)}
+    assert {(row["script"], row["lesson"]) for row in rows_of(evidence.EVIDENCE)} <= known
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", evidence.SCRIPTS)
 def test_every_lesson_has_twelve_runs_of_its_present_code(script):
-    rows = {row["lesson"]: row for row in evidence.rows_of(evidence.SECONDS)}
+    rows = {row["lesson"]: row for row in rows_of(evidence.SECONDS)}
     keys = dependencies.keys(script)
     stale = [name for name, key in keys.items() if rows[name]["key"] != key]
     if len(stale) == len(keys):
@@ -301,7 +285,7 @@ def test_every_lesson_has_twelve_runs_of_its_present_code(script):
 
 def numbers_of(lesson):
     """What the recorded runs of a lesson gave in the median; of powers of ten the share too."""
-    for row in evidence.rows_of(evidence.EVIDENCE):
+    for row in rows_of(evidence.EVIDENCE):
         if row["lesson"] == lesson:
             yield float(row["median"])
             if row["unit"] == "powers of ten":
@@ -323,7 +307,7 @@ def test_the_numbers_to_remember_are_those_of_the_evidence(script):
 
 def test_every_round_had_seeds_of_its_own():
     seen = set()
-    for row in evidence.rows_of(evidence.ROUNDS):
+    for row in rows_of(evidence.ROUNDS):
         assert int(row["seed"]) >= evidence.FIRST
         assert row["profile"] == evidence.profile_of(int(row["seed"]))
         for lesson in row["lessons"].split():
@@ -333,11 +317,5 @@ def test_every_round_had_seeds_of_its_own():
 
 
 def test_claims_hold_on_fresh_seeds():
-    for row in evidence.rows_of(evidence.EVIDENCE):
+    for row in rows_of(evidence.EVIDENCE):
         assert int(row["held"]) > 0.95 * int(row["runs"]), row["claim"]
-
-
-def test_the_kept_records_are_json(project):
-    evidence.gather(evidence.plan("ch0799_fake", 1), 1, 1)
-    (path,) = (project / "kept").rglob("*.json")
-    assert json.loads(path.read_text(encoding="utf-8"))["keys"].keys() == {"first", "second"}
