@@ -7,7 +7,6 @@ the book does. Not to be imported: most of it fails, as printed.
 """
 # ruff: noqa: B018, E402, F401, F811, F821, I001
 
-import importlib.util
 import itertools
 import json
 import re
@@ -26,6 +25,7 @@ import pytest
 import tensorflow as tf
 from keras import Input, Model, layers
 from keras.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, TensorBoard
+from keras.optimizers import SGD
 from keras.saving import load_model
 from keras.src.utils import model_visualization
 from models import subclassed
@@ -38,6 +38,9 @@ from ch07 import board, calls, draw, metrics, tuning
 VECTORS = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 LABELS = np.arange(32)[:, None] % 2
 VALIDATED = {"validation_data": (VECTORS, LABELS)}
+LOSSES = {"age": "mse", "income": "categorical_crossentropy", "gender": "binary_crossentropy"}
+PROFILES = {"age": LABELS * 30.0, "income": np.eye(10)[np.arange(32) % 10], "gender": LABELS}
+vector = Input((4,), name="vector")
 
 
 def outcome(call, *args, **kwargs) -> str:
@@ -49,40 +52,32 @@ def outcome(call, *args, **kwargs) -> str:
     return "no error"
 
 
-def compiled(inputs, outputs, loss="mse", name=None) -> keras.Model:
+def compiled(inputs, outputs, loss="mse", optimizer="sgd", metrics=None, name=None) -> Model:
     model = Model(inputs, outputs, name=name)
-    model.compile("sgd", loss, run_eagerly=True)
-    return model
-
-
-def small(
-    metrics=None, optimizer="sgd", loss="binary_crossentropy", units=1, layer="label", name=None
-) -> keras.Model:
-    """A classifier of VECTORS, compiled; `name` is that of the model, `layer` of its layer."""
-    vector = Input((4,), name="vector")
-    activation = "sigmoid" if units == 1 else "softmax"
-    model = Model(vector, layers.Dense(units, activation, name=layer)(vector), name=name)
     model.compile(optimizer, loss, metrics=metrics, run_eagerly=True)
     return model
 
 
-def stack(name=None) -> keras.Model:
+def small(metrics=None, optimizer="sgd", loss="binary_crossentropy", units=1, **names) -> Model:
+    """A classifier of VECTORS, compiled. names: `name` of the model, `layer` of its layer."""
+    activation = "sigmoid" if units == 1 else "softmax"
+    label = layers.Dense(units, activation, name=names.pop("layer", "label"))(vector)
+    return compiled(vector, label, loss, optimizer, metrics, **names)
+
+
+def stack(name=None) -> Model:
     """A Sequential model of VECTORS."""
     return keras.Sequential([Input((4,)), layers.Dense(1)], name=name)
 
 
-def two_inputs(name=None) -> keras.Model:
+def two_inputs(name=None) -> Model:
     """Listing 7.1 in small: two inputs, with names, compiled."""
     text, question = Input((4,), name="text"), Input((4,), name="question")
     both = layers.concatenate([text, question])
     return compiled([text, question], layers.Dense(1)(both), name=name)
 
 
-LOSSES = {"age": "mse", "income": "categorical_crossentropy", "gender": "binary_crossentropy"}
-PROFILES = {"age": LABELS * 30.0, "income": np.eye(10)[np.arange(32) % 10], "gender": LABELS}
-
-
-def cloned(model, kind, **changed) -> keras.Model:
+def cloned(model, kind, **changed) -> Model:
     """A copy of `model`, in which the layers of a `kind` have other options."""
 
     def clone(layer):
@@ -128,25 +123,6 @@ def serve(log_dir: Path) -> Client:
     return Client(app)
 
 
-class Doubled(layers.Layer):
-    """A layer of a reader's own."""
-
-    def call(self, x):
-        return 2 * x
-
-
-@keras.saving.register_keras_serializable("errata")
-class Registered(Doubled):
-    """The same, known to Keras."""
-
-
-def saved(path, layer) -> keras.Model:
-    """Save a model with `layer` to `path`, and load it."""
-    vector = Input((4,))
-    Model(vector, layer(vector)).save(path)
-    return load_model(path)
-
-
 # %% A1
 rng, good = np.random.default_rng(0), np.arange(128) % 2
 words = rng.integers(50, 200, (128, 41))
@@ -186,18 +162,17 @@ model = functional_api.build_profile_model(50, 10, 8)
 model = cloned(model, (layers.Conv1D, layers.MaxPooling1D), padding="valid")
 model.compile("rmsprop", "mse")
 fit(model, inputs=np.ones((32, 100)))
-shorter = outcome(fit, model, inputs=np.ones((32, 268)))
 # now
-assert "Negative dimension size" in shorter
+with pytest.raises(ValueError, match="Negative dimension size"):
+    fit(model, inputs=np.ones((32, 268)))
 assert np.isfinite(model.predict(np.ones((1, 269)), verbose=0)[0]).all()
 
 # %% A5
 model = functional_api.build_question_answering(100, 100)
 model.compile("rmsprop", "categorical_crossentropy", run_eagerly=True)
 answers = np.random.randint(0, 1, size=(32, 500))
-print(
-    "loss:", *fit(model, inputs=[np.random.randint(100, size=(32, 5))] * 2, targets=answers)["loss"]
-)
+history = fit(model, inputs=[np.random.randint(100, size=(32, 5))] * 2, targets=answers)
+print(f"loss: {history['loss'][0]}")
 
 # %% A6
 model = functional_api.build_functional()
@@ -216,11 +191,11 @@ functional_api.build_identity_residual_block((32, 32, 3))
 print(f"one channel: {outcome(functional_api.build_identity_residual_block, (32, 32, 1))}")
 
 # %% A9
-cloned(
-    functional_api.build_linear_residual_block((33, 33, 3)), layers.MaxPooling2D, padding="valid"
-)
+for size in (32, 33):  # one that is odd
+    block = functional_api.build_linear_residual_block((size, size, 3))
+    cloned(block, layers.MaxPooling2D, padding="valid")
 # now
-cloned(functional_api.build_linear_residual_block(), layers.MaxPooling2D, padding="valid")
+assert size == 33
 
 # %% A10
 # Dense(1) adds up one number for the left sentence and one for the right: it says as much "same"
@@ -253,8 +228,7 @@ fit(model, inputs=pairs)
 # %% A12
 # With a smaller base, since it is not the base that fails.
 xception_base = keras.Sequential([Input((250, 250, 3)), layers.Conv2D(2, 3, strides=50)])
-left_input = Input((250, 250, 3))
-right_input = Input((250, 250, 3))
+left_input, right_input = Input((250, 250, 3)), Input((250, 250, 3))
 left_features = xception_base(left_input)
 right_input = xception_base(right_input)
 merged_features = layers.concatenate([left_features, right_input], axis=-1)
@@ -263,14 +237,13 @@ Model([left_input, right_input], merged_features)
 # %% A13
 # To learn that all are ones is right of all samples, and wrong of all validation samples.
 ones, zeros = np.ones((32, 1)), np.zeros((32, 1))
-given = {"inputs": np.ones((32, 4)), "targets": ones, "epochs": 5}
-given["validation_data"] = given["inputs"], zeros
-stopper = EarlyStopping(monitor="acc", patience=1)
-history = fit(small(["acc"], keras.optimizers.SGD(10.0)), stopper, **given)
+given = {"inputs": np.ones((32, 4)), "targets": ones, "validation_data": (np.ones((32, 4)), zeros)}
+stopper, model = EarlyStopping(monitor="acc", patience=1), small(["acc"], SGD(10.0))
+history = fit(model, stopper, epochs=5, **given)
 print(f"best: acc {stopper.best}, val_acc {max(history['val_acc'])}")
 
 # %% A14
-still = small(["acc"], keras.optimizers.SGD(0.0))  # no epoch improves anything
+still = small(["acc"], SGD(0.0))  # no epoch improves anything
 stopper = EarlyStopping(monitor="acc", patience=1, verbose=1)
 waited = len(fit(still, stopper, epochs=10)["acc"]) - 1
 print(f"waited for {waited} epoch")
@@ -279,7 +252,7 @@ print(f"waited for {waited} epoch")
 plateau = ReduceLROnPlateau(monitor="val_loss", factor=0.1, patience=10)
 # The less it errs on the samples, the more it does on the validation samples.
 given = {"targets": np.ones((32, 1)), "validation_data": (VECTORS, np.zeros((32, 1)))}
-history = fit(small(optimizer=keras.optimizers.SGD(0.5)), plateau, epochs=10, **given)
+history = fit(small(optimizer=SGD(0.5)), plateau, epochs=10, **given)
 rates = history["learning_rate"]
 print(f"{len(set(rates))} learning rate in {len(rates)} epochs")
 # now
@@ -305,40 +278,28 @@ preds_a = model_a.predict(x_val)
 class ActivationLogger(keras.callbacks.Callback):
     """As printed, but that the first `mended` of its faults are mended."""
 
-    def __init__(self, mended):
-        super().__init__()
-        self.mended = mended
-
     def set_model(self, model):
-        if self.mended < 1:
+        if mended < 1:
             self.model = model
         super().set_model(model)
         layer_outputs = [layer.output for layer in model.layers]
         self.activations_model = keras.models.Model(model.input, layer_outputs)
 
     def on_epoch_end(self, epoch, logs=None):
-        sample = self.validation_data[0][0:1] if self.mended < 3 else VECTORS[0:1]
+        sample = self.validation_data[0][0:1] if mended < 3 else VECTORS[0:1]
         activations = self.activations_model.predict(sample, verbose=0)
         path = f"activations_at_epoch_{epoch}.npz"
-        if self.mended < 4:
-            with open(path, "w") as f:  # noqa: PTH123 -- as printed
-                np.savez(f, *activations)
-        if self.mended < 5:
-            np.savez(path, activations)
-        np.savez(path, *activations)
+        with open(path, "w") as f:  # noqa: PTH123 -- as printed
+            np.savez(f if mended < 4 else path, *(activations if mended > 4 else [activations]))
 
 
 unbuilt = keras.Sequential([layers.Dense(3, activation="relu"), layers.Dense(1)])
 unbuilt.compile("rmsprop", "mse", run_eagerly=True)
-vector = Input((4,))
-functional = compiled(vector, layers.Dense(1)(layers.Dense(3, activation="relu")(vector)))
-fit(unbuilt, ActivationLogger(0), **VALIDATED)
-fit(unbuilt, ActivationLogger(1), **VALIDATED)
-fit(functional, ActivationLogger(2), **VALIDATED)
-fit(functional, ActivationLogger(3), **VALIDATED)
-fit(functional, ActivationLogger(4), **VALIDATED)
+for mended in range(6):
+    model = unbuilt if mended < 2 else small()
+    print(last := outcome(fit, model, ActivationLogger(), **VALIDATED))
 # now
-fit(functional, ActivationLogger(5), **VALIDATED)
+assert last == "no error"
 
 # %% B2
 model = keras.models.Sequential()
@@ -388,13 +349,8 @@ keras.optimizers.rmsprop
 keras.optimizers.RMSprop(lr=0.001)
 from keras.losses import mse
 
-# now
-keras.optimizers.RMSprop(learning_rate=0.001)
-
 # %% B8
 fit(small(["accuracy"]), EarlyStopping(monitor="acc", patience=1), **VALIDATED)
-# now
-fit(small(["accuracy"]), EarlyStopping(monitor="val_accuracy", patience=2), **VALIDATED)
 
 # %% B9
 best = {"monitor": "val_loss", "save_best_only": True}
@@ -433,7 +389,7 @@ weights = {"age": 0.25, "income": 1.0, "gender": 10.0}
 kinds, losses = {"list": lambda named: list(named.values()), "dict": dict}, {}
 for forms in itertools.product(kinds, repeat=3):
     of_losses, of_weights, of_targets = (kinds[form] for form in forms)
-    model.compile(keras.optimizers.SGD(0.0), of_losses(LOSSES), loss_weights=of_weights(weights))
+    model.compile(SGD(0.0), of_losses(LOSSES), loss_weights=of_weights(weights))
     # On zeros: squared years, ln 10 and ln 2.
     (loss,) = fit(model, inputs=np.zeros((32, 4)), targets=of_targets(PROFILES))["loss"]
     losses[forms] = f"loss: {loss:.2f}"
@@ -467,28 +423,24 @@ assert "no error" not in [*said[0], *said[2]]  # a next model fails too
 train(name="text_classifier", layer="text_1")
 
 # %% B15
-model, vector = small(), Input((4,))
-label = layers.Dense(1)(vector)
+model = small()
 fit(model, use_multiprocessing=True)
 fit(model, workers=2)
 fit(model, nb_epoch=2)
 model.fit_generator
-Model(input=vector, output=label)
+Model(input=Input((4,)), output=vector)
 
 # %% B16
 model = tensor_board.build_text_classifier(50, 50)
-no_graphviz = mock.Mock(PydotException=RuntimeError)  # pydot where there is none
-no_graphviz.Dot.create.side_effect = FileNotFoundError("dot")
-with mock.patch.object(model_visualization, "pydot", None):
-    keras.utils.plot_model(model, to_file="model.png")
-with mock.patch.object(model_visualization, "pydot", no_graphviz):
-    keras.utils.plot_model(model, to_file="model.png")
+without_graphviz = mock.Mock(PydotException=RuntimeError)
+without_graphviz.Dot.create.side_effect = FileNotFoundError("dot")
+for pydot in (None, without_graphviz):
+    with mock.patch.object(model_visualization, "pydot", pydot):
+        print(outcome(keras.utils.plot_model, model, to_file="model.png"))
+        draw.draw(model).savefig("diagram.png")
 # now
 assert not Path("model.png").exists()
-for pydot in (None, no_graphviz):
-    with mock.patch.object(model_visualization, "pydot", pydot):
-        for drawn in (model, stack()):
-            draw.draw(drawn).savefig("diagram.png")
+assert Path("diagram.png").exists()
 
 # %% B17
 from keras.layers.merge import add
@@ -508,14 +460,9 @@ from keras.wrappers import SKLearnClassifier
 plateau = ReduceLROnPlateau(monitor="val_loss", patience=2)
 history = fit(small(), plateau, epochs=2, **VALIDATED)
 history["lr"]
-# now
-assert len(history["learning_rate"]) == 2
 
 # %% B19
 from keras.models import model_from_yaml
-
-# now
-assert any("--engine" in options for options in tuning.OPTIONS.values())
 
 # %% B20
 layers.Dense(32, activation="relu", input_shape=(64,))
@@ -530,19 +477,17 @@ assert len(renormalized.weights) > len(layers.BatchNormalization().weights)
 
 # %% C1
 def ensemble(*members):
-    vector = Input((4,))
     return Model(vector, layers.average([of(vector) for of in members]))
 
 
 stack(name="member").save("member.keras")
 loaded = [load_model("member.keras") for _ in range(2)]
-ensemble(*loaded)
+causes = {outcome(ensemble, *loaded), outcome(ensemble, stack(name="member"), loaded[0])}
+print(*causes)
 # now
-with pytest.raises(ValueError, match='The name "member" is used 2 times'):
-    ensemble(stack(name="member"), stack(name="member"))
+assert len(causes) == 1
 loaded[1].name = "second"
-for members in (loaded, [stack(name="first"), stack(name="second")]):
-    assert ensemble(*members)(VECTORS).shape == (32, 1)
+ensemble(*loaded, stack(name="third"))
 
 # %% C2
 text, question = Input((4,), name="text"), Input((4,), name="question")
@@ -562,46 +507,33 @@ keras.Sequential([layers.Dense(1, name="score")]).layers[0].output
 stack(name="stack").input
 own.layers[0].output
 # now
-assert stack().layers[0].output.shape == (None, 1)
-assert len(stack().inputs) == 1
+built = stack()
+Model(built.inputs, built.layers[0].output)
 
 # %% C4
-tf.reduce_mean(Input((4,)), axis=1)
-
-
-# now
-class Mean(layers.Layer):
-    def call(self, x):
-        return tf.reduce_mean(x, axis=1)
-
-
-vector = Input((4,))
-assert Model(vector, Mean()(vector))(VECTORS).shape == (32,)
+tf.reduce_mean(vector, axis=1)
 
 # %% C5
-vector = Input((4,))
 np.mean(vector)
 # now
 assert Model(vector, keras.ops.mean(vector, axis=1)).predict(VECTORS, verbose=0).shape == (32,)
 
 # %% C6
-vector = Input((4,))
-x = layers.Dense(1)(vector)
-print(outcome(keras.Sequential, [x]).replace(x.name, "keras_tensor"))
+score = layers.Dense(1)(vector)
+print(outcome(keras.Sequential, [score]).replace(score.name, "keras_tensor"))
 keras.Sequential([layers.Flatten])
 
 # %% C7
-x, y = Input((4,)), Input((4,))
-layers.add(x, y)
-layers.concatenate(x)
+layers.add(vector, vector)
+layers.concatenate(vector)
 
 # %% C8
 layers.LSTM(2, name="second")(layers.LSTM(3)(Input((5, 4))))
-vectors = outcome(layers.LSTM(2), Input((4,)))
 # now
-assert "expected ndim=3, found ndim=2" in vectors
 layers.LSTM(2)(layers.LSTM(3, return_sequences=True)(Input((5, 4))))
-layers.LSTM(2)(layers.Reshape((4, 1))(Input((4,))))
+with pytest.raises(ValueError, match="expected ndim=3, found ndim=2"):
+    layers.LSTM(2)(vector)
+layers.LSTM(2)(layers.Reshape((4, 1))(vector))
 
 # %% C9
 steps = Input((None, 3))
@@ -611,7 +543,6 @@ layers.Dense(2)(layers.GlobalAveragePooling1D()(steps))
 layers.Dense(2)(layers.Flatten()(Input((5, 3))))
 
 # %% C10
-vector = Input((4,))
 layers.Lambda(lambda x: x.numpy() * 2)(vector)
 # now
 layers.Lambda(lambda x: keras.ops.square(x) * 2)(vector)
@@ -684,19 +615,17 @@ with pytest.warns(UserWarning, match="Your input ran out of data"):  # is well
     fit(small(), inputs=samples.filter(lambda x, y: True), **options)
 
 # %% C20
-vector, wrong = Input((4,)), {"age": "mse", "incom": "mse"}
+wrong = {"age": "mse", "incom": "mse"}
 heads = {name: layers.Dense(1, name=name)(vector) for name in ("age", "income")}
 fit(compiled(vector, list(heads.values()), wrong), targets=[LABELS, LABELS])
 fit(compiled(vector, heads, wrong), targets=dict.fromkeys(heads, LABELS))
 fit(compiled(vector, list(heads.values()), ["mse"] * 3), targets=[LABELS, LABELS])
 
 # %% C21
-vector = Input((4,))
 model = compiled(vector, [layers.Dense(1)(vector), layers.Dense(1)(vector)])
 fit(model, targets=[LABELS, LABELS], class_weight={0: 1.0, 1: 2.0})
 # now
-weights = [np.where(LABELS[:, 0] == 1, 2.0, 1.0), np.ones(32)]
-fit(model, targets=[LABELS, LABELS], sample_weight=weights)
+fit(model, targets=[LABELS, LABELS], sample_weight=[np.ones(32), np.arange(32)])
 
 # %% C22
 adam = keras.optimizers.Adam()
@@ -704,14 +633,12 @@ fit(small(optimizer=adam))
 fit(small(optimizer=adam))
 
 # %% C23
-rate = keras.optimizers.schedules.ExponentialDecay(1e-12, 10, 0.9)
-scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
-fit(small(optimizer=keras.optimizers.SGD(rate)), scheduler)
+schedule = keras.optimizers.schedules.ExponentialDecay(1e-12, 10, 0.9)
+model = small(optimizer=SGD(schedule))
+fit(model, keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2))
 # now
 with pytest.raises(TypeError, match="its learning rate is not settable"):  # when it fires
-    fit(
-        small(optimizer=keras.optimizers.SGD(rate)), ReduceLROnPlateau("loss", patience=1), epochs=3
-    )
+    fit(model, ReduceLROnPlateau("loss", patience=1), epochs=3)
 
 # %% C24
 checkpoint = ModelCheckpoint("best.keras", monitor="val_loss", save_best_only=True)
@@ -764,21 +691,33 @@ history["acc"]
 history["val_acc"]
 # now
 assert {"accuracy", "val_accuracy"} <= set(history)
-assert "acc" in fit(small(["acc"]))
 
 # %% C31
-saved("own.keras", layers.Lambda(lambda x: 2 * x))
+model = keras.Sequential([Input((4,)), layers.Lambda(lambda x: 2 * x)])
+model.save("own.keras")
+load_model("own.keras")
 # now
 assert load_model("own.keras", safe_mode=False)(VECTORS).shape == (32, 4)
-saved("layer.keras", Registered())
+
 
 # %% C32
+class Doubled(layers.Layer):
+    def call(self, x):
+        return tf.multiply(2.0, x)  # it may be a function of TensorFlow here: C4
+
+
+def saved(path, layer):
+    Model(vector, layer(vector)).save(path)
+    return load_model(path)
+
+
 saved("own.h5", Doubled())
 saved("own.keras", Doubled(name="doubled"))
 # now
 for path in ("own.h5", "own.keras"):
     assert load_model(path, custom_objects={"Doubled": Doubled})(VECTORS).shape == (32, 4)
-saved("registered.keras", Registered())
+Doubled = keras.saving.register_keras_serializable()(Doubled)
+saved("registered.keras", Doubled())
 
 # %% C33
 model = small(loss="mse", metrics=["mae"])
@@ -844,8 +783,8 @@ np.testing.assert_allclose(layer(VECTORS), model(VECTORS), atol=1e-6)
 stack().save("my_model")
 
 # %% C40
-layer, left, right = layers.Dense(3, name="shared"), Input((4,)), Input((4,))
-model = Model([left, right], [layer(left), layer(right)])
+layer, other = layers.Dense(3, name="shared"), Input((4,))
+model = Model([vector, other], [layer(vector), layer(other)])
 layer.output_shape
 layer.input_shape
 layer.get_output_at(1)
@@ -890,7 +829,6 @@ print(subprocess.run(command, capture_output=True, text=True).stderr)
 # now
 with mock.patch.object(board.shutil, "which", return_value=None):
     assert "python -m tensorboard.main --logdir" in board.invitation("my_log_dir")
-assert importlib.util.find_spec("tensorboard.main")
 
 # %% C45
 with mock.patch.dict(sys.modules, {"tensorboard.summary.v2": None}):
