@@ -1,9 +1,9 @@
 """What readers of the chapter write, a cell (`# %%`) for each row of docs/errata.md.
 
 test_errata.py types a cell into a console, statement by statement: what that shows, errors and
-warnings too, is what the row promises. The story of the row stands there. What follows `# now` is
-the cure, where no other test has it, and has to work. Cells write into the working directory, as
-the book does. Not to be imported: most of it fails, as printed.
+warnings too, is what the row promises. The story of the row stands there. The cell "now" is the
+cure, where no other test has it, and has to work. Cells write into the working directory, as the
+book does. Not to be imported: most of it fails, as printed.
 """
 # ruff: noqa: B018, E402, F401, F811, F821, I001
 
@@ -123,6 +123,52 @@ def serve(log_dir: Path) -> Client:
     return Client(app)
 
 
+# %% Rows of single lines, each with its number
+functional_api.build_siamese_lstm(length=3).fit(list(np.zeros((2, 8, 3, 128))), LABELS[:8])  # A11
+np.mean(VECTORS, axis=...)  # A17
+np.std(VECTORS, axis=...)  # A17
+small().fit(posts, [age_targets, income_targets, gender_targets], epochs=10)  # A18
+small().fit(x, y, epochs=10, batch_size=32, validation_data=(x_val, y_val))  # A18
+preds_a = model_a.predict(x_val)  # A18
+TensorBoard("my_log_dir", embeddings_data=VECTORS)  # B6
+TensorBoard("my_log_dir", embeddings_layer_names=["embed"])  # B6
+TensorBoard("my_log_dir", write_grads=True)  # B6
+TensorBoard("my_log_dir", batch_size=32)  # B6
+keras.optimizers.rmsprop  # B7
+keras.optimizers.RMSprop(lr=0.001)  # B7
+fit(small(["accuracy"]), EarlyStopping(monitor="acc", patience=1), **VALIDATED)  # B8
+fit(small(), use_multiprocessing=True)  # B15
+fit(small(), workers=2)  # B15
+fit(small(), nb_epoch=2)  # B15
+small().fit_generator  # B15
+Model(input=Input((4,)), output=vector)  # B15
+layers.Dense(32, activation="relu", input_shape=(64,))  # B20
+tf.reduce_mean(vector, axis=1)  # C4
+layers.add(vector, vector)  # C7
+layers.concatenate(vector)  # C7
+fit(two_inputs(name="two_inputs"))  # C11
+fit(small(name="one_input"), inputs=[VECTORS, VECTORS])  # C11
+fit(small(), inputs=[[0.5, 1.0, 1.5, 2.0]], targets=[[1.0]])  # C13
+fit(small(), targets=LABELS[:10])  # C15
+fit(small(loss="categorical_crossentropy", units=10))  # C16
+fit(small(), targets=np.eye(2)[LABELS[:, 0]])  # C16
+ModelCheckpoint("my_weights.h5", save_weights_only=True)  # C25
+fit(small(), keras.callbacks.TerminateOnNaN)  # C27
+layers.LSTM(2, batch_input_shape=(1, 5, 2), stateful=True)  # C36
+stack().save("my_model")  # C39
+with mock.patch.dict(sys.modules, {"tensorboard.summary.v2": None}):
+    fit(small(), TensorBoard("my_log_dir"))  # C45
+optuna.integration.KerasPruningCallback  # C46
+from keras.losses import mse  # B7
+from keras.layers.merge import add  # B17
+from keras.layers.core import Dense  # B17
+from keras.layers.normalization import BatchNormalization  # B17
+from keras.engine.topology import Layer  # B17
+from keras.utils import np_utils  # B17
+from keras.preprocessing.text import Tokenizer  # B17
+from keras.wrappers.scikit_learn import KerasClassifier  # B17
+from keras.models import model_from_yaml  # B19
+
 # %% A1
 rng, good = np.random.default_rng(0), np.arange(128) % 2
 words = rng.integers(50, 200, (128, 41))
@@ -141,7 +187,7 @@ def train(seed, epochs, last=None, from_logits=False):
 printed = {seed: train(seed, epochs=2)["loss"] for seed in (2, 3)}  # 0 and 1 learn
 dead = [seed for seed, losses in printed.items() if losses[0] == losses[1] > 1]
 print(f"loss: {printed[dead[0]][-1]:.3f}")
-# now
+# %% A1 now
 for cure in ({"last": "sigmoid"}, {"from_logits": True}):  # from the same weights
     assert train(dead[0], epochs=10, **cure)["accuracy"][-1] > 0.9
 
@@ -162,7 +208,7 @@ model = functional_api.build_profile_model(50, 10, 8)
 model = cloned(model, (layers.Conv1D, layers.MaxPooling1D), padding="valid")
 model.compile("rmsprop", "mse")
 fit(model, inputs=np.ones((32, 100)))
-# now
+# %% A4 now
 with pytest.raises(ValueError, match="Negative dimension size"):
     fit(model, inputs=np.ones((32, 268)))
 assert np.isfinite(model.predict(np.ones((1, 269)), verbose=0)[0]).all()
@@ -194,7 +240,7 @@ print(f"one channel: {outcome(functional_api.build_identity_residual_block, (32,
 for size in (32, 33):  # one that is odd
     block = functional_api.build_linear_residual_block((size, size, 3))
     cloned(block, layers.MaxPooling2D, padding="valid")
-# now
+# %% A9 now
 assert size == 33
 
 # %% A10
@@ -215,15 +261,10 @@ for model in (printed, fixed):
     loss = min(fit(model, **options)["loss"])
     moved = np.abs(model(pairs).numpy() - model(pairs[::-1]).numpy()).max()
     print(f"loss: {loss:.2f}, p(A, B) is{' not' * bool(moved)} p(B, A)")
-# now
+# %% A10 now
 assert loss < 0.1
 assert moved == 0
 assert metrics.accuracy(model(pairs).numpy(), same) == 1
-
-# %% A11
-model = functional_api.build_siamese_lstm(length=3)
-pairs = list(np.zeros((2, 32, 3, 128)))
-fit(model, inputs=pairs)
 
 # %% A12
 # With a smaller base, since it is not the base that fails.
@@ -255,23 +296,13 @@ given = {"targets": np.ones((32, 1)), "validation_data": (VECTORS, np.zeros((32,
 history = fit(small(optimizer=SGD(0.5)), plateau, epochs=10, **given)
 rates = history["learning_rate"]
 print(f"{len(set(rates))} learning rate in {len(rates)} epochs")
-# now
+# %% A15 now
 assert (np.diff(history["val_loss"]) > 0).all()
 
 # %% A16
 f = open("activations_at_epoch_0.npz", "w")  # noqa: PTH123, SIM115 -- as printed
 np.savez(f, np.ones((1, 4)))
 f.close()
-
-# %% A17
-np.mean(VECTORS, axis=...)
-np.std(VECTORS, axis=...)
-
-# %% A18
-model = small()
-model.fit(posts, [age_targets, income_targets, gender_targets], epochs=10)
-model.fit(x, y, epochs=10, batch_size=32, validation_data=(x_val, y_val))
-preds_a = model_a.predict(x_val)
 
 
 # %% B1
@@ -298,7 +329,7 @@ unbuilt.compile("rmsprop", "mse", run_eagerly=True)
 for mended in range(6):
     model = unbuilt if mended < 2 else small()
     print(last := outcome(fit, model, ActivationLogger(), **VALIDATED))
-# now
+# %% B1 now
 assert last == "no error"
 
 # %% B2
@@ -322,7 +353,7 @@ logged(TensorBoard(log_dir="my_log_dir", histogram_freq=1))
 printed = sorted(board.histograms(Path("my_log_dir/train")))
 of = {kind: sum(tag.startswith(f"{kind}/") for tag in printed) for kind in ("activations", "grad")}
 print(f"{' '.join(printed)}: {of['activations']} activations, {of['grad']} gradients")
-# now
+# %% B4 now
 assert printed == [
     f"{of}/histogram" for of in ("embed/embeddings", "sentiment/bias", "sentiment/kernel")
 ]
@@ -333,30 +364,16 @@ graph = pages.get("/data/plugin/graphs/graph", query_string={"run": "train"})
 # What the page shows when its request for a graph fails.
 (says,) = set(re.findall("Graph visualization failed", pages.get("/index.js").text))
 print(says if graph.status_code != 200 else graph.status)
-# now
+# %% B5 now
 info = pages.get("/data/plugin/graphs/info").get_json()["train"]
 assert info["tags"]["keras"]["conceptual_graph"]
 assert not info["run_graph"]
-
-# %% B6
-TensorBoard("my_log_dir", embeddings_data=VECTORS)
-TensorBoard("my_log_dir", embeddings_layer_names=["embed"])
-TensorBoard("my_log_dir", write_grads=True)
-TensorBoard("my_log_dir", batch_size=32)
-
-# %% B7
-keras.optimizers.rmsprop
-keras.optimizers.RMSprop(lr=0.001)
-from keras.losses import mse
-
-# %% B8
-fit(small(["accuracy"]), EarlyStopping(monitor="acc", patience=1), **VALIDATED)
 
 # %% B9
 best = {"monitor": "val_loss", "save_best_only": True}
 fit(small(), ModelCheckpoint(filepath="my_model.h5", **best), **VALIDATED)
 ModelCheckpoint(filepath="my_model", **best)
-# now
+# %% B9 now
 model = small(["accuracy"])
 fit(model, ModelCheckpoint("my_model.keras", **best), **VALIDATED)
 assert (load_model("my_model.keras")(VECTORS).numpy() == model(VECTORS).numpy()).all()
@@ -375,7 +392,7 @@ model = functional_api.build_profile_model(50, 10, 8)
 options = {"inputs": np.zeros((32, 20)), "targets": list(PROFILES.values())}
 model.compile("rmsprop", LOSSES, metrics=["acc"])
 fit(model, **options)
-# now
+# %% B11 now
 for right in ({"income": "acc", "gender": "acc"}, [[], ["acc"], ["acc"]]):
     model.compile("rmsprop", LOSSES, metrics=right, run_eagerly=True)
     assert {"income_acc", "gender_acc"} <= set(fit(model, **options))
@@ -396,7 +413,7 @@ for forms in itertools.product(kinds, repeat=3):
 right = f"loss: {0.25 * 450 + np.log(10) + 10 * np.log(2):.2f}"
 wrong = {forms: loss for forms, loss in losses.items() if loss != right}
 print(*set(wrong.values()), f"in {len(wrong)} of 8 forms, else {right}")
-# now
+# %% B12 now
 assert {forms[:2] for forms in wrong} == {("list", "dict")}
 
 # %% B13
@@ -418,17 +435,9 @@ for name, kind in itertools.product(("\u6587\u672c", "text classifier"), ("name"
     said.append((outcome(train, **{kind: name}), outcome(train)))
     print(*said[-1])
 keras.utils.clear_session()
-# now
+# %% B14 now
 assert "no error" not in [*said[0], *said[2]]  # a next model fails too
 train(name="text_classifier", layer="text_1")
-
-# %% B15
-model = small()
-fit(model, use_multiprocessing=True)
-fit(model, workers=2)
-fit(model, nb_epoch=2)
-model.fit_generator
-Model(input=Input((4,)), output=vector)
 
 # %% B16
 model = tensor_board.build_text_classifier(50, 50)
@@ -438,20 +447,11 @@ for pydot in (None, without_graphviz):
     with mock.patch.object(model_visualization, "pydot", pydot):
         print(outcome(keras.utils.plot_model, model, to_file="model.png"))
         draw.draw(model).savefig("diagram.png")
-# now
+# %% B16 now
 assert not Path("model.png").exists()
 assert Path("diagram.png").exists()
 
-# %% B17
-from keras.layers.merge import add
-from keras.layers.core import Dense
-from keras.layers.normalization import BatchNormalization
-from keras.engine.topology import Layer
-from keras.utils import np_utils
-from keras.preprocessing.text import Tokenizer
-from keras.wrappers.scikit_learn import KerasClassifier
-
-# now
+# %% B17 now
 from keras.layers import BatchNormalization, Dense, Layer, TextVectorization, add
 from keras.utils import pad_sequences, to_categorical
 from keras.wrappers import SKLearnClassifier
@@ -461,15 +461,9 @@ plateau = ReduceLROnPlateau(monitor="val_loss", patience=2)
 history = fit(small(), plateau, epochs=2, **VALIDATED)
 history["lr"]
 
-# %% B19
-from keras.models import model_from_yaml
-
-# %% B20
-layers.Dense(32, activation="relu", input_shape=(64,))
-
 # %% B21
 layers.BatchRenormalization
-# now
+# %% B21 now
 renormalized = keras.Sequential([Input((4,)), layers.BatchNormalization(renorm=True)])
 assert np.isfinite(renormalized(VECTORS, training=True)).all()
 assert len(renormalized.weights) > len(layers.BatchNormalization().weights)
@@ -484,7 +478,7 @@ stack(name="member").save("member.keras")
 loaded = [load_model("member.keras") for _ in range(2)]
 causes = {outcome(ensemble, *loaded), outcome(ensemble, stack(name="member"), loaded[0])}
 print(*causes)
-# now
+# %% C1 now
 assert len(causes) == 1
 loaded[1].name = "second"
 ensemble(*loaded, stack(name="third"))
@@ -496,7 +490,7 @@ Model(text, both)  # an input is missing in the list
 reused = layers.Dense(4)(text)
 again = outcome(Model, reused, layers.Dense(1)(text))  # the name of the input was used again
 other = outcome(Model, Input((4,)), stack().outputs[0])  # of another model
-# now
+# %% C2 now
 assert again == other == outcome(Model, text, both)
 Model([text, question], both)
 
@@ -506,16 +500,13 @@ own(VECTORS)
 keras.Sequential([layers.Dense(1, name="score")]).layers[0].output
 stack(name="stack").input
 own.layers[0].output
-# now
+# %% C3 now
 built = stack()
 Model(built.inputs, built.layers[0].output)
 
-# %% C4
-tf.reduce_mean(vector, axis=1)
-
 # %% C5
 np.mean(vector)
-# now
+# %% C5 now
 assert Model(vector, keras.ops.mean(vector, axis=1)).predict(VECTORS, verbose=0).shape == (32,)
 
 # %% C6
@@ -523,13 +514,9 @@ score = layers.Dense(1)(vector)
 print(outcome(keras.Sequential, [score]).replace(score.name, "keras_tensor"))
 keras.Sequential([layers.Flatten])
 
-# %% C7
-layers.add(vector, vector)
-layers.concatenate(vector)
-
 # %% C8
 layers.LSTM(2, name="second")(layers.LSTM(3)(Input((5, 4))))
-# now
+# %% C8 now
 layers.LSTM(2)(layers.LSTM(3, return_sequences=True)(Input((5, 4))))
 with pytest.raises(ValueError, match="expected ndim=3, found ndim=2"):
     layers.LSTM(2)(vector)
@@ -538,19 +525,15 @@ layers.LSTM(2)(layers.Reshape((4, 1))(vector))
 # %% C9
 steps = Input((None, 3))
 layers.Dense(2, name="class")(layers.Flatten()(steps))
-# now
+# %% C9 now
 layers.Dense(2)(layers.GlobalAveragePooling1D()(steps))
 layers.Dense(2)(layers.Flatten()(Input((5, 3))))
 
 # %% C10
 layers.Lambda(lambda x: x.numpy() * 2)(vector)
-# now
+# %% C10 now
 layers.Lambda(lambda x: keras.ops.square(x) * 2)(vector)
 layers.Lambda(lambda x: x.numpy() * 2, output_shape=(4,))(vector)
-
-# %% C11
-fit(two_inputs(name="two_inputs"))
-fit(small(name="one_input"), inputs=[VECTORS, VECTORS])
 
 
 # %% C12
@@ -560,26 +543,15 @@ def train(kind):
 
 
 train(list)
-# now
+# %% C12 now
 train(tuple)
 train(lambda both: {"text": both[0], "question": both[1]})
-
-# %% C13
-points, labels = [[0.5, 1.0, 1.5, 2.0]], [[1.0]]
-fit(small(), inputs=points, targets=labels)
 
 # %% C14
 reviews = np.array([[1, 14, 22], [1, 194]], dtype=object)
 fit(small(), inputs=reviews, targets=LABELS[:2])
-# now
+# %% C14 now
 fit(small(), inputs=keras.utils.pad_sequences(reviews, 4), targets=LABELS[:2])
-
-# %% C15
-fit(small(), targets=LABELS[:10])
-
-# %% C16
-fit(small(loss="categorical_crossentropy", units=10), targets=LABELS)
-fit(small(), targets=np.eye(2)[LABELS[:, 0]])
 
 # %% C17
 words = Input((3,))
@@ -587,7 +559,7 @@ model = compiled(words, layers.Flatten()(layers.Embedding(2000, 2)(words)))
 sparse = small(loss="sparse_categorical_crossentropy", units=10)
 fit(model, inputs=np.full((32, 3), 2000), targets=np.zeros((32, 6)))
 fit(sparse, targets=np.full((32, 1), 10))
-# now
+# %% C17 now
 fit(model, inputs=np.full((32, 3), 1999), targets=np.zeros((32, 6)))
 fit(sparse, targets=np.full((32, 1), 9))
 
@@ -595,7 +567,7 @@ fit(sparse, targets=np.full((32, 1), 9))
 batches = tf.data.Dataset.from_tensor_slices((VECTORS, LABELS)).batch(8)
 options = {"targets": None, "shuffle": False}
 fit(small(), inputs=batches, validation_split=0.2, **options)
-# now
+# %% C18 now
 fit(small(), inputs=batches.skip(1), validation_data=batches.take(1), **options)
 
 
@@ -607,7 +579,7 @@ def batches(epochs=1):
 
 options = {"targets": None, "epochs": 2, "shuffle": False}
 fit(small(), inputs=batches(), **options)
-# now
+# %% C19 now
 fit(small(), inputs=batches(epochs=3), steps_per_epoch=4, **options)
 samples = tf.data.Dataset.from_tensor_slices((VECTORS, LABELS)).batch(8)
 fit(small(), inputs=samples, **options)
@@ -624,7 +596,7 @@ fit(compiled(vector, list(heads.values()), ["mse"] * 3), targets=[LABELS, LABELS
 # %% C21
 model = compiled(vector, [layers.Dense(1)(vector), layers.Dense(1)(vector)])
 fit(model, targets=[LABELS, LABELS], class_weight={0: 1.0, 1: 2.0})
-# now
+# %% C21 now
 fit(model, targets=[LABELS, LABELS], sample_weight=[np.ones(32), np.arange(32)])
 
 # %% C22
@@ -636,7 +608,7 @@ fit(small(optimizer=adam))
 schedule = keras.optimizers.schedules.ExponentialDecay(1e-12, 10, 0.9)
 model = small(optimizer=SGD(schedule))
 fit(model, keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2))
-# now
+# %% C23 now
 with pytest.raises(TypeError, match="its learning rate is not settable"):  # when it fires
     fit(model, ReduceLROnPlateau("loss", patience=1), epochs=3)
 
@@ -644,29 +616,23 @@ with pytest.raises(TypeError, match="its learning rate is not settable"):  # whe
 checkpoint = ModelCheckpoint("best.keras", monitor="val_loss", save_best_only=True)
 waiting = [checkpoint, EarlyStopping("val_loss"), ReduceLROnPlateau("val_loss")]
 fit(small(), *waiting)
-# now
+# %% C24 now
 assert Path("best.keras").exists()  # of the last epoch, whether it is the best or not
 fit(small(), *waiting, **VALIDATED)
 with pytest.warns(UserWarning, match="val_loss available"):  # in epochs that are left out
     fit(small(), checkpoint, validation_freq=2, epochs=2, **VALIDATED)
 
-# %% C25
-ModelCheckpoint("my_weights.h5", save_weights_only=True)
-
 # %% C26
 ModelCheckpoint("my_model.keras", period=2)
-# now
+# %% C26 now
 fit(small(), ModelCheckpoint("{epoch}.keras", save_freq=2 * 32 // 8), batch_size=8, epochs=4)
 assert sorted(path.name for path in Path().glob("?.keras")) == ["2.keras", "4.keras"]
-
-# %% C27
-fit(small(), keras.callbacks.TerminateOnNaN)
 
 # %% C28
 unbuilt = keras.Sequential([layers.Dense(1)], name="stack")
 unbuilt.compile("sgd", "mse")
 fit(unbuilt, keras.callbacks.BackupAndRestore("backup"))
-# now
+# %% C28 now
 fit(small(), keras.callbacks.BackupAndRestore("backup"))
 
 
@@ -678,7 +644,7 @@ def log(append, **options):
 
 text = log(False, epochs=2, validation_freq=2, **VALIDATED)
 print(re.sub(r"\d+\.\d+", "0.69", text))
-# now
+# %% C29 now
 assert "NA" not in log(False, **VALIDATED)
 log(False)
 assert log(True, **VALIDATED).splitlines()[1].endswith(",NA")  # appended to one without validation
@@ -689,14 +655,14 @@ assert np.isnan(rows["val_loss"][0])
 history = fit(small(["accuracy"]), **VALIDATED)
 history["acc"]
 history["val_acc"]
-# now
+# %% C30 now
 assert {"accuracy", "val_accuracy"} <= set(history)
 
 # %% C31
 model = keras.Sequential([Input((4,)), layers.Lambda(lambda x: 2 * x)])
 model.save("own.keras")
 load_model("own.keras")
-# now
+# %% C31 now
 assert load_model("own.keras", safe_mode=False)(VECTORS).shape == (32, 4)
 
 
@@ -713,7 +679,7 @@ def saved(path, layer):
 
 saved("own.h5", Doubled())
 saved("own.keras", Doubled(name="doubled"))
-# now
+# %% C32 now
 for path in ("own.h5", "own.keras"):
     assert load_model(path, custom_objects={"Doubled": Doubled})(VECTORS).shape == (32, 4)
 Doubled = keras.saving.register_keras_serializable()(Doubled)
@@ -724,14 +690,14 @@ model = small(loss="mse", metrics=["mae"])
 fit(model)
 model.save("my_model.h5")
 load_model("my_model.h5")
-# now
+# %% C33 now
 assert load_model("my_model.h5", compile=False)(VECTORS).shape == (32, 1)
 
 # %% C34
 model = functional_api.build_siamese_lstm(length=3)
 model.save("siamese.h5")
 load_model("siamese.h5")
-# now
+# %% C34 now
 model.save("siamese.keras")
 pairs = [np.zeros((1, 3, 128)), np.ones((1, 3, 128))]
 loaded = load_model("siamese.keras")
@@ -747,7 +713,7 @@ with h5py.File("old.h5", "r+") as file:
 load_model("old.h5")
 
 
-# now
+# %% C35 now
 class OldLSTM(layers.LSTM):
     def __init__(self, *args, time_major=False, **kwargs):
         super().__init__(*args, **kwargs)
@@ -756,14 +722,11 @@ class OldLSTM(layers.LSTM):
 loaded = load_model("old.h5", custom_objects={"LSTM": OldLSTM})
 assert loaded(np.zeros((1, 5, 2))).shape == (1, 2)
 
-# %% C36
-layers.LSTM(2, batch_input_shape=(1, 5, 2), stateful=True)
-
 # %% C37
 model = keras.Sequential([Input(batch_shape=(1, 5, 2)), layers.LSTM(2, stateful=True)])
 model.reset_states
 model.predict_classes
-# now
+# %% C37 now
 model(np.ones((1, 5, 2)))
 (lstm,) = model.layers
 assert lstm.states[0].numpy().any()
@@ -775,12 +738,9 @@ assert small().predict(VECTORS, verbose=0).argmax(axis=-1).shape == (32,)
 model = small()
 model.export("saved_model", verbose=False)
 load_model("saved_model")
-# now
+# %% C38 now
 layer = layers.TFSMLayer("saved_model", call_endpoint="serve")
 np.testing.assert_allclose(layer(VECTORS), model(VECTORS), atol=1e-6)
-
-# %% C39
-stack().save("my_model")
 
 # %% C40
 layer, other = layers.Dense(3, name="shared"), Input((4,))
@@ -788,14 +748,14 @@ model = Model([vector, other], [layer(vector), layer(other)])
 layer.output_shape
 layer.input_shape
 layer.get_output_at(1)
-# now
+# %% C40 now
 assert layer.output.shape == (None, 3)  # of its first call
 assert {"shared_call_1", "shared_call_2"} == set(calls.activations(model, [VECTORS, VECTORS]))
 
 # %% C41
 keras.backend.function
 keras.backend.mean
-# now
+# %% C41 now
 fit(small(loss=lambda true, predicted: keras.ops.mean(keras.ops.abs(true - predicted))))
 
 # %% C42
@@ -820,28 +780,20 @@ def start(port):
 with socket.create_server(("localhost", 0)) as taken:
     port = taken.getsockname()[1]
     print(outcome(start, port).replace(str(port), "6006"))
-# now
+# %% C43 now
 start(0)
 
 # %% C44
 command = [sys.executable, "-m", "tensorboard"]
 print(subprocess.run(command, capture_output=True, text=True).stderr)
-# now
+# %% C44 now
 with mock.patch.object(board.shutil, "which", return_value=None):
     assert "python -m tensorboard.main --logdir" in board.invitation("my_log_dir")
-
-# %% C45
-with mock.patch.dict(sys.modules, {"tensorboard.summary.v2": None}):
-    fit(small(), TensorBoard("my_log_dir"))
-
-# %% C46
-optuna.integration.KerasPruningCallback
-
 
 # %% C47
 study = optuna.create_study()
 study.best_trial
-# now
+# %% C47 now
 study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.PRUNED))
 with pytest.raises(ValueError, match="No trials are completed yet"):
     study.best_trial
@@ -856,6 +808,6 @@ def objective(name, *choices):
 study = optuna.create_study()
 study.optimize(objective("units", 16, 32), n_trials=1)
 study.optimize(objective("units", 16, 32, 64), n_trials=1)
-# now
+# %% C48 now
 study.optimize(objective("more_units", 16, 32, 64), n_trials=1)
 optuna.create_study().optimize(objective("units", 16, 32, 64), n_trials=1)
