@@ -5,7 +5,7 @@ warnings too, is what the row promises. The story of the row stands there. The c
 cure, where no other test has it, and has to work. Cells write into the working directory, as the
 book does. Not to be imported: most of it fails, as printed.
 """
-# ruff: noqa: B018, E402, F401, F811, F821, I001
+# ruff: noqa: B018, E402, F401, F811, F821, I001, PTH123, SIM115
 
 import itertools
 import json
@@ -124,7 +124,14 @@ def serve(log_dir: Path) -> Client:
 
 
 # %% Rows of single lines, each with its number
+module = functional_api.build_inception_module()  # A7
+cloned(module, (layers.Conv2D, layers.AveragePooling2D), padding="valid")  # A7
+functional_api.build_identity_residual_block((32, 32, 3))  # A8
+print("one channel:", outcome(functional_api.build_identity_residual_block, (32, 32, 1)))  # A8
 functional_api.build_siamese_lstm(length=3).fit(list(np.zeros((2, 8, 3, 128))), LABELS[:8])  # A11
+f = open("activations_at_epoch_0.npz", "w")  # A16
+np.savez(f, np.ones((1, 4)))  # A16
+f.close()  # A16 now
 np.mean(VECTORS, axis=...)  # A17
 np.std(VECTORS, axis=...)  # A17
 small().fit(posts, [age_targets, income_targets, gender_targets], epochs=10)  # A18
@@ -137,25 +144,69 @@ TensorBoard("my_log_dir", batch_size=32)  # B6
 keras.optimizers.rmsprop  # B7
 keras.optimizers.RMSprop(lr=0.001)  # B7
 fit(small(["accuracy"]), EarlyStopping(monitor="acc", patience=1), **VALIDATED)  # B8
+model = functional_api.build_question_answering(50, 50, 2)  # B13
+model.compile("rmsprop", "sparse_categorical_crossentropy", run_eagerly=True)  # B13
+fit(model, inputs=dict.fromkeys(("text", "qestion"), np.zeros((32, 5), "int32")))  # B13
 fit(small(), use_multiprocessing=True)  # B15
 fit(small(), workers=2)  # B15
 fit(small(), nb_epoch=2)  # B15
 small().fit_generator  # B15
 Model(input=Input((4,)), output=vector)  # B15
+fit(small(), ReduceLROnPlateau(monitor="val_loss", patience=2), **VALIDATED)["lr"]  # B18
 layers.Dense(32, activation="relu", input_shape=(64,))  # B20
+layers.BatchRenormalization  # B21
+layers.BatchNormalization(renorm=True)(VECTORS, training=True)  # B21 now
 tf.reduce_mean(vector, axis=1)  # C4
+np.mean(vector)  # C5
+Model(vector, keras.ops.mean(vector, axis=1)).predict(VECTORS, verbose=0)  # C5 now
+score = layers.Dense(1)(vector)  # C6
+print(outcome(keras.Sequential, [score]).replace(score.name, "keras_tensor"))  # C6
+keras.Sequential([layers.Flatten])  # C6
 layers.add(vector, vector)  # C7
 layers.concatenate(vector)  # C7
+layers.LSTM(2, name="second")(Input((3,)))  # C8
+layers.LSTM(2, name="second")(layers.LSTM(3)(Input((5, 4))))  # C8
+layers.LSTM(2)(layers.Reshape((4, 1))(vector))  # C8 now
+layers.LSTM(2)(layers.LSTM(3, return_sequences=True)(Input((5, 4))))  # C8 now
+layers.Dense(2, name="class")(layers.Flatten()(Input((None, 3))))  # C9
+layers.Dense(2)(layers.GlobalAveragePooling1D()(Input((None, 3))))  # C9 now
+layers.Dense(2)(layers.Flatten()(Input((5, 3))))  # C9 now
+layers.Lambda(lambda x: x.numpy() * 2)(vector)  # C10
+layers.Lambda(lambda x: keras.ops.square(x) * 2)(vector)  # C10 now
+layers.Lambda(lambda x: x.numpy() * 2, output_shape=(4,))(vector)  # C10 now
 fit(two_inputs(name="two_inputs"))  # C11
 fit(small(name="one_input"), inputs=[VECTORS, VECTORS])  # C11
 fit(small(), inputs=[[0.5, 1.0, 1.5, 2.0]], targets=[[1.0]])  # C13
+fit(small(), inputs=np.array([[1, 14, 22], [1, 194]], dtype=object), targets=LABELS[:2])  # C14
+keras.utils.pad_sequences(np.array([[1, 14, 22], [1, 194]], dtype=object), 500)  # C14 now
 fit(small(), targets=LABELS[:10])  # C15
 fit(small(loss="categorical_crossentropy", units=10))  # C16
 fit(small(), targets=np.eye(2)[LABELS[:, 0]])  # C16
+model = compiled(vector, [layers.Dense(1)(vector), layers.Dense(1)(vector)])  # C21
+fit(model, targets=[LABELS, LABELS], class_weight={0: 1.0, 1: 2.0})  # C21
+fit(model, targets=[LABELS, LABELS], sample_weight=[np.ones(32), np.arange(32)])  # C21 now
+adam = keras.optimizers.Adam()  # C22
+fit(small(optimizer=adam))  # C22
+fit(small(optimizer=adam))  # C22
 ModelCheckpoint("my_weights.h5", save_weights_only=True)  # C25
+ModelCheckpoint("my_model.keras", period=2)  # C26
+fit(small(), ModelCheckpoint("{epoch}.keras", save_freq=2 * 1), epochs=4)  # C26 now
+assert sorted(Path().glob("?.keras")) == [Path("2.keras"), Path("4.keras")]  # C26 now
 fit(small(), keras.callbacks.TerminateOnNaN)  # C27
+fit(small(["accuracy"]))["acc"]  # C30
+fit(small(["accuracy"]), **VALIDATED)["val_acc"]  # C30
+fit(small(["accuracy"]), **VALIDATED)["val_accuracy"]  # C30 now
+keras.Sequential([Input((4,)), layers.Lambda(lambda x: 2 * x)]).save("own.keras")  # C31
+load_model("own.keras")  # C31
+load_model("own.keras", safe_mode=False)(VECTORS)  # C31 now
 layers.LSTM(2, batch_input_shape=(1, 5, 2), stateful=True)  # C36
+small().export("saved_model", verbose=False)  # C38
+load_model("saved_model")  # C38
+layers.TFSMLayer("saved_model", call_endpoint="serve")(VECTORS)  # C38 now
 stack().save("my_model")  # C39
+keras.backend.function  # C41
+keras.backend.mean  # C41
+fit(small(loss=lambda true, predicted: keras.ops.mean(keras.ops.abs(true - predicted))))  # C41 now
 with mock.patch.dict(sys.modules, {"tensorboard.summary.v2": None}):
     fit(small(), TensorBoard("my_log_dir"))  # C45
 optuna.integration.KerasPruningCallback  # C46
@@ -228,14 +279,6 @@ loss = fit(model, inputs=x_train, targets=y_train, epochs=10, batch_size=128)["l
 rises = "rises" if (np.diff(loss) > 0).all() else "does not always rise"
 print(f"a row sums to {y_train.sum(axis=1).mean():.1f}, and the loss {rises}")
 
-# %% A7
-module = functional_api.build_inception_module()
-cloned(module, (layers.Conv2D, layers.AveragePooling2D), padding="valid")
-
-# %% A8
-functional_api.build_identity_residual_block((32, 32, 3))
-print(f"one channel: {outcome(functional_api.build_identity_residual_block, (32, 32, 1))}")
-
 # %% A9
 for size in (32, 33):  # one that is odd
     block = functional_api.build_linear_residual_block((size, size, 3))
@@ -299,11 +342,6 @@ print(f"{len(set(rates))} learning rate in {len(rates)} epochs")
 # %% A15 now
 assert (np.diff(history["val_loss"]) > 0).all()
 
-# %% A16
-f = open("activations_at_epoch_0.npz", "w")  # noqa: PTH123, SIM115 -- as printed
-np.savez(f, np.ones((1, 4)))
-f.close()
-
 
 # %% B1
 class ActivationLogger(keras.callbacks.Callback):
@@ -320,7 +358,7 @@ class ActivationLogger(keras.callbacks.Callback):
         sample = self.validation_data[0][0:1] if mended < 3 else VECTORS[0:1]
         activations = self.activations_model.predict(sample, verbose=0)
         path = f"activations_at_epoch_{epoch}.npz"
-        with open(path, "w") as f:  # noqa: PTH123 -- as printed
+        with open(path, "w") as f:
             np.savez(f if mended < 4 else path, *(activations if mended > 4 else [activations]))
 
 
@@ -416,11 +454,6 @@ print(*set(wrong.values()), f"in {len(wrong)} of 8 forms, else {right}")
 # %% B12 now
 assert {forms[:2] for forms in wrong} == {("list", "dict")}
 
-# %% B13
-model = functional_api.build_question_answering(50, 50, 2)
-model.compile("rmsprop", "sparse_categorical_crossentropy", run_eagerly=True)
-fit(model, inputs=dict.fromkeys(("text", "qestion"), np.zeros((32, 5), "int32")))
-
 
 # %% B14
 def train(**names):
@@ -455,18 +488,6 @@ assert Path("diagram.png").exists()
 from keras.layers import BatchNormalization, Dense, Layer, TextVectorization, add
 from keras.utils import pad_sequences, to_categorical
 from keras.wrappers import SKLearnClassifier
-
-# %% B18
-plateau = ReduceLROnPlateau(monitor="val_loss", patience=2)
-history = fit(small(), plateau, epochs=2, **VALIDATED)
-history["lr"]
-
-# %% B21
-layers.BatchRenormalization
-# %% B21 now
-renormalized = keras.Sequential([Input((4,)), layers.BatchNormalization(renorm=True)])
-assert np.isfinite(renormalized(VECTORS, training=True)).all()
-assert len(renormalized.weights) > len(layers.BatchNormalization().weights)
 
 
 # %% C1
@@ -504,37 +525,6 @@ own.layers[0].output
 built = stack()
 Model(built.inputs, built.layers[0].output)
 
-# %% C5
-np.mean(vector)
-# %% C5 now
-assert Model(vector, keras.ops.mean(vector, axis=1)).predict(VECTORS, verbose=0).shape == (32,)
-
-# %% C6
-score = layers.Dense(1)(vector)
-print(outcome(keras.Sequential, [score]).replace(score.name, "keras_tensor"))
-keras.Sequential([layers.Flatten])
-
-# %% C8
-layers.LSTM(2, name="second")(layers.LSTM(3)(Input((5, 4))))
-# %% C8 now
-layers.LSTM(2)(layers.LSTM(3, return_sequences=True)(Input((5, 4))))
-with pytest.raises(ValueError, match="expected ndim=3, found ndim=2"):
-    layers.LSTM(2)(vector)
-layers.LSTM(2)(layers.Reshape((4, 1))(vector))
-
-# %% C9
-steps = Input((None, 3))
-layers.Dense(2, name="class")(layers.Flatten()(steps))
-# %% C9 now
-layers.Dense(2)(layers.GlobalAveragePooling1D()(steps))
-layers.Dense(2)(layers.Flatten()(Input((5, 3))))
-
-# %% C10
-layers.Lambda(lambda x: x.numpy() * 2)(vector)
-# %% C10 now
-layers.Lambda(lambda x: keras.ops.square(x) * 2)(vector)
-layers.Lambda(lambda x: x.numpy() * 2, output_shape=(4,))(vector)
-
 
 # %% C12
 def train(kind):
@@ -546,12 +536,6 @@ train(list)
 # %% C12 now
 train(tuple)
 train(lambda both: {"text": both[0], "question": both[1]})
-
-# %% C14
-reviews = np.array([[1, 14, 22], [1, 194]], dtype=object)
-fit(small(), inputs=reviews, targets=LABELS[:2])
-# %% C14 now
-fit(small(), inputs=keras.utils.pad_sequences(reviews, 4), targets=LABELS[:2])
 
 # %% C17
 words = Input((3,))
@@ -593,17 +577,6 @@ fit(compiled(vector, list(heads.values()), wrong), targets=[LABELS, LABELS])
 fit(compiled(vector, heads, wrong), targets=dict.fromkeys(heads, LABELS))
 fit(compiled(vector, list(heads.values()), ["mse"] * 3), targets=[LABELS, LABELS])
 
-# %% C21
-model = compiled(vector, [layers.Dense(1)(vector), layers.Dense(1)(vector)])
-fit(model, targets=[LABELS, LABELS], class_weight={0: 1.0, 1: 2.0})
-# %% C21 now
-fit(model, targets=[LABELS, LABELS], sample_weight=[np.ones(32), np.arange(32)])
-
-# %% C22
-adam = keras.optimizers.Adam()
-fit(small(optimizer=adam))
-fit(small(optimizer=adam))
-
 # %% C23
 schedule = keras.optimizers.schedules.ExponentialDecay(1e-12, 10, 0.9)
 model = small(optimizer=SGD(schedule))
@@ -621,12 +594,6 @@ assert Path("best.keras").exists()  # of the last epoch, whether it is the best 
 fit(small(), *waiting, **VALIDATED)
 with pytest.warns(UserWarning, match="val_loss available"):  # in epochs that are left out
     fit(small(), checkpoint, validation_freq=2, epochs=2, **VALIDATED)
-
-# %% C26
-ModelCheckpoint("my_model.keras", period=2)
-# %% C26 now
-fit(small(), ModelCheckpoint("{epoch}.keras", save_freq=2 * 32 // 8), batch_size=8, epochs=4)
-assert sorted(path.name for path in Path().glob("?.keras")) == ["2.keras", "4.keras"]
 
 # %% C28
 unbuilt = keras.Sequential([layers.Dense(1)], name="stack")
@@ -650,20 +617,6 @@ log(False)
 assert log(True, **VALIDATED).splitlines()[1].endswith(",NA")  # appended to one without validation
 rows = np.genfromtxt("log.csv", delimiter=",", names=True, encoding="utf-8")
 assert np.isnan(rows["val_loss"][0])
-
-# %% C30
-history = fit(small(["accuracy"]), **VALIDATED)
-history["acc"]
-history["val_acc"]
-# %% C30 now
-assert {"accuracy", "val_accuracy"} <= set(history)
-
-# %% C31
-model = keras.Sequential([Input((4,)), layers.Lambda(lambda x: 2 * x)])
-model.save("own.keras")
-load_model("own.keras")
-# %% C31 now
-assert load_model("own.keras", safe_mode=False)(VECTORS).shape == (32, 4)
 
 
 # %% C32
@@ -734,14 +687,6 @@ lstm.reset_state()
 assert not lstm.states[0].numpy().any()
 assert small().predict(VECTORS, verbose=0).argmax(axis=-1).shape == (32,)
 
-# %% C38
-model = small()
-model.export("saved_model", verbose=False)
-load_model("saved_model")
-# %% C38 now
-layer = layers.TFSMLayer("saved_model", call_endpoint="serve")
-np.testing.assert_allclose(layer(VECTORS), model(VECTORS), atol=1e-6)
-
 # %% C40
 layer, other = layers.Dense(3, name="shared"), Input((4,))
 model = Model([vector, other], [layer(vector), layer(other)])
@@ -751,12 +696,6 @@ layer.get_output_at(1)
 # %% C40 now
 assert layer.output.shape == (None, 3)  # of its first call
 assert {"shared_call_1", "shared_call_2"} == set(calls.activations(model, [VECTORS, VECTORS]))
-
-# %% C41
-keras.backend.function
-keras.backend.mean
-# %% C41 now
-fit(small(loss=lambda true, predicted: keras.ops.mean(keras.ops.abs(true - predicted))))
 
 # %% C42
 logged(board.TensorBoard("my_log_dir"))

@@ -49,7 +49,7 @@ def cells() -> dict[str, list[ast.stmt]]:
     above = [(n, line[5:]) for n, line in enumerate(lines) if line.startswith("# %% ")]
     for node in ast.parse(source).body:
         marks = [(0, ""), *(mark for mark in above if mark[0] < node.lineno)]
-        behind = re.search(r"  # ([ABC]\d+)$", lines[node.end_lineno - 1])
+        behind = re.search(r"  # ([ABC]\d+(?: now)?)$", lines[node.end_lineno - 1])
         found.setdefault(behind[1] if behind else marks[-1][1], []).append(node)
     return found
 
