@@ -132,6 +132,10 @@ model = functional_api.build_profile_model()  # A3
 model = cloned(model, layers.Embedding, input_dim=256, output_dim=50_000)  # A3
 print(f"Total params: {model.count_params():,}")  # A3
 model(np.full((1, 300), 49_999))  # A3
+model = functional_api.build_question_answering(100, 100)  # A5
+model.compile("rmsprop", "categorical_crossentropy", run_eagerly=True)  # A5
+words, answers = np.ones((32, 5)), np.random.randint(0, 1, size=(32, 500))  # A5
+print("loss:", *fit(model, inputs=[words, words], targets=answers)["loss"])  # A5
 module = functional_api.build_inception_module()  # A7
 cloned(module, (layers.Conv2D, layers.AveragePooling2D), padding="valid")  # A7
 functional_api.build_identity_residual_block((32, 32, 3))  # A8
@@ -148,6 +152,11 @@ np.std(VECTORS, axis=...)  # A17
 small().fit(posts, [age_targets, income_targets, gender_targets], epochs=10)  # A18
 small().fit(x, y, epochs=10, batch_size=32, validation_data=(x_val, y_val))  # A18
 preds_a = model_a.predict(x_val)  # A18
+model = keras.models.Sequential()  # B2
+model.add(layers.Embedding(2000, 128, input_length=500, name="embed"))  # B2
+model.add(layers.Conv1D(32, 7, activation="relu"))  # B2
+model.add(layers.GlobalMaxPooling1D())  # B2
+model.summary(print_fn=lambda line, **kwargs: print(line))  # B2
 TensorBoard("my_log_dir", embeddings_data=VECTORS)  # B6
 TensorBoard("my_log_dir", embeddings_layer_names=["embed"])  # B6
 TensorBoard("my_log_dir", write_grads=True)  # B6
@@ -155,6 +164,9 @@ TensorBoard("my_log_dir", batch_size=32)  # B6
 keras.optimizers.rmsprop  # B7
 keras.optimizers.RMSprop(lr=0.001)  # B7
 fit(small(["accuracy"]), EarlyStopping(monitor="acc", patience=1), **VALIDATED)  # B8
+input_tensor, unrelated_input = Input(shape=(64,)), Input(shape=(32,))  # B10
+x = layers.Dense(32, activation="relu")(input_tensor)  # B10
+Model(unrelated_input, layers.Dense(10, activation="softmax")(x))  # B10
 model = functional_api.build_question_answering(50, 50, 2)  # B13
 model.compile("rmsprop", "sparse_categorical_crossentropy", run_eagerly=True)  # B13
 fit(model, inputs=dict.fromkeys(("text", "qestion"), np.zeros((32, 5), "int32")))  # B13
@@ -173,6 +185,12 @@ Model(text, both)  # C2
 Model(layers.Dense(4)(text), layers.Dense(1)(text))  # C2
 Model(Input((4,)), stack().outputs[0])  # C2
 Model([text, question], both)  # C2 now
+own = subclassed().model  # C3
+own(VECTORS)  # C3
+keras.Sequential([layers.Dense(1, name="score")]).layers[0].output  # C3
+stack(name="stack").input  # C3
+own.layers[0].output  # C3
+assert len(stack().inputs) == 1  # C3 now
 tf.reduce_mean(vector, axis=1)  # C4
 np.mean(vector)  # C5
 Model(vector, keras.ops.mean(vector, axis=1)).predict(VECTORS, verbose=0)  # C5 now
@@ -204,6 +222,13 @@ keras.utils.pad_sequences(np.array([[1, 14, 22], [1, 194]], dtype=object), 500) 
 fit(small(), targets=LABELS[:10])  # C15
 fit(small(loss="categorical_crossentropy", units=10))  # C16
 fit(small(), targets=np.eye(2)[LABELS[:, 0]])  # C16
+words = Input((3,))  # C17
+model = compiled(words, layers.Flatten()(layers.Embedding(2000, 2)(words)))  # C17
+sparse = small(loss="sparse_categorical_crossentropy", units=10)  # C17
+fit(model, inputs=np.full((32, 3), 2000), targets=np.zeros((32, 6)))  # C17
+fit(sparse, targets=np.full((32, 1), 10))  # C17
+fit(model, inputs=np.full((32, 3), 1999), targets=np.zeros((32, 6)))  # C17 now
+fit(sparse, targets=np.full((32, 1), 9))  # C17 now
 batches = tf.data.Dataset.from_tensor_slices((VECTORS, LABELS)).batch(8)  # C18
 options = {"targets": None, "shuffle": False}  # C18
 fit(small(), inputs=batches, validation_split=0.2, **options)  # C18
@@ -223,6 +248,13 @@ schedule = keras.optimizers.schedules.ExponentialDecay(1e-12, 10, 0.9)  # C23
 scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)  # C23
 fit(small(optimizer=SGD(schedule)), scheduler)  # C23
 fit(small(optimizer=SGD(schedule)), ReduceLROnPlateau("loss", patience=1), epochs=3)  # C23
+checkpoint = ModelCheckpoint("best.keras", monitor="val_loss", save_best_only=True)  # C24
+waiting = [checkpoint, EarlyStopping("val_loss"), ReduceLROnPlateau("val_loss")]  # C24
+fit(small(), *waiting)  # C24
+assert Path("best.keras").exists()  # C24 now
+fit(small(), *waiting, **VALIDATED)  # C24 now
+with pytest.warns(UserWarning, match="val_loss available"):
+    fit(small(), checkpoint, validation_freq=2, epochs=2, **VALIDATED)  # C24 now
 ModelCheckpoint("my_weights.h5", save_weights_only=True)  # C25
 ModelCheckpoint("my_model.keras", period=2)  # C26
 fit(small(), ModelCheckpoint("{epoch}.keras", save_freq=2 * 1), epochs=4)  # C26 now
@@ -243,14 +275,46 @@ fit(model)  # C33
 model.save("my_model.h5")  # C33
 load_model("my_model.h5")  # C33
 load_model("my_model.h5", compile=False)(VECTORS)  # C33 now
+model = functional_api.build_siamese_lstm(length=3)  # C34
+model.save("siamese.h5")  # C34
+load_model("siamese.h5")  # C34
+model.save("siamese.keras")  # C34 now
+pair = [np.zeros((1, 3, 128)), np.ones((1, 3, 128))]  # C34 now
+assert (load_model("siamese.keras")(pair).numpy() == model(pair).numpy()).all()  # C34 now
 layers.LSTM(2, batch_input_shape=(1, 5, 2), stateful=True)  # C36
+model = keras.Sequential([Input(batch_shape=(1, 5, 2)), layers.LSTM(2, stateful=True)])  # C37
+model.reset_states  # C37
+model.predict_classes  # C37
+model(np.ones((1, 5, 2)))  # C37 now
+assert model.layers[0].states[0].numpy().any()  # C37 now
+model.layers[0].reset_state()  # C37 now
+assert not model.layers[0].states[0].numpy().any()  # C37 now
+small().predict(VECTORS, verbose=0).argmax(axis=-1)  # C37 now
 small().export("saved_model", verbose=False)  # C38
 load_model("saved_model")  # C38
 layers.TFSMLayer("saved_model", call_endpoint="serve")(VECTORS)  # C38 now
 stack().save("my_model")  # C39
+layer, other = layers.Dense(3, name="shared"), Input((4,))  # C40
+model = Model([vector, other], [layer(vector), layer(other)])  # C40
+layer.output_shape  # C40
+layer.input_shape  # C40
+layer.get_output_at(1)  # C40
+assert layer.output.shape == (None, 3)  # C40 now
+assert {*calls.activations(model, [VECTORS, VECTORS])} == {
+    "shared_call_1",
+    "shared_call_2",
+}  # C40 now
 keras.backend.function  # C41
 keras.backend.mean  # C41
 fit(small(loss=lambda true, predicted: keras.ops.mean(keras.ops.abs(true - predicted))))  # C41 now
+logged(board.TensorBoard("my_log_dir"))  # C42
+pages = serve(Path("elsewhere/my_log_dir"))  # C42
+print(*re.findall(r"No dashboards are active for the [\w ]+\.", pages.get("/index.js").text))  # C42
+assert pages.get("/data/runs").get_json() == []  # C42 now
+command = [sys.executable, "-m", "tensorboard"]  # C44
+print(subprocess.run(command, capture_output=True, text=True).stderr)  # C44
+with mock.patch.object(board.shutil, "which", return_value=None):
+    assert "python -m tensorboard.main --logdir" in board.invitation("my_log_dir")  # C44 now
 with mock.patch.dict(sys.modules, {"tensorboard.summary.v2": None}):
     fit(small(), TensorBoard("my_log_dir"))  # C45
 optuna.integration.KerasPruningCallback  # C46
@@ -303,13 +367,6 @@ fit(model, inputs=np.ones((32, 100)))
 fit(model, inputs=np.ones((32, 268)))
 # %% A4 now
 assert np.isfinite(model.predict(np.ones((1, 269)), verbose=0)[0]).all()
-
-# %% A5
-model = functional_api.build_question_answering(100, 100)
-model.compile("rmsprop", "categorical_crossentropy", run_eagerly=True)
-answers = np.random.randint(0, 1, size=(32, 500))
-history = fit(model, inputs=[np.random.randint(100, size=(32, 5))] * 2, targets=answers)
-print(f"loss: {history['loss'][0]}")
 
 # %% A6
 model = functional_api.build_functional()
@@ -404,14 +461,6 @@ for mended in range(6):
 # %% B1 now
 assert last == "no error"
 
-# %% B2
-model = keras.models.Sequential()
-model.add(layers.Embedding(2000, 128, input_length=500, name="embed"))
-model.add(layers.Conv1D(32, 7, activation="relu"))
-model.add(layers.GlobalMaxPooling1D())
-model.add(layers.Dense(1))
-model.summary(print_fn=lambda line, **kwargs: print(line))
-
 # %% B3
 pages = logged(TensorBoard(log_dir="my_log_dir", histogram_freq=1, embeddings_freq=1))
 runs = pages.get("/data/plugin/projector/runs").get_json()
@@ -451,13 +500,6 @@ fit(model, ModelCheckpoint("my_model.keras", **best), **VALIDATED)
 assert (load_model("my_model.keras")(VECTORS).numpy() == model(VECTORS).numpy()).all()
 fit(model, ModelCheckpoint("my.weights.h5", save_weights_only=True, **best), **VALIDATED)
 assert Path("my.weights.h5").exists()
-
-# %% B10
-input_tensor = Input(shape=(64,))
-x = layers.Dense(32, activation="relu")(input_tensor)
-output_tensor = layers.Dense(10, activation="softmax")(x)
-unrelated_input = Input(shape=(32,))
-Model(unrelated_input, output_tensor)
 
 # %% B11
 model = functional_api.build_profile_model(50, 10, 8)
@@ -537,27 +579,6 @@ ensemble(stack(name="member"), stack(name="member"))
 loaded[1].name = "second"
 ensemble(*loaded, stack(name="third"))
 
-# %% C3
-own = subclassed().model
-own(VECTORS)
-keras.Sequential([layers.Dense(1, name="score")]).layers[0].output
-stack(name="stack").input
-own.layers[0].output
-# %% C3 now
-built = stack()
-Model(built.inputs, built.layers[0].output)
-
-
-# %% C17
-words = Input((3,))
-model = compiled(words, layers.Flatten()(layers.Embedding(2000, 2)(words)))
-sparse = small(loss="sparse_categorical_crossentropy", units=10)
-fit(model, inputs=np.full((32, 3), 2000), targets=np.zeros((32, 6)))
-fit(sparse, targets=np.full((32, 1), 10))
-# %% C17 now
-fit(model, inputs=np.full((32, 3), 1999), targets=np.zeros((32, 6)))
-fit(sparse, targets=np.full((32, 1), 9))
-
 
 # %% C19
 def batches(epochs=1):
@@ -573,16 +594,6 @@ samples = tf.data.Dataset.from_tensor_slices((VECTORS, LABELS)).batch(8)
 fit(small(), inputs=samples, **options)
 with pytest.warns(UserWarning, match="Your input ran out of data"):  # is well
     fit(small(), inputs=samples.filter(lambda x, y: True), **options)
-
-# %% C24
-checkpoint = ModelCheckpoint("best.keras", monitor="val_loss", save_best_only=True)
-waiting = [checkpoint, EarlyStopping("val_loss"), ReduceLROnPlateau("val_loss")]
-fit(small(), *waiting)
-# %% C24 now
-assert Path("best.keras").exists()  # of the last epoch, whether it is the best or not
-fit(small(), *waiting, **VALIDATED)
-with pytest.warns(UserWarning, match="val_loss available"):  # in epochs that are left out
-    fit(small(), checkpoint, validation_freq=2, epochs=2, **VALIDATED)
 
 
 # %% C29
@@ -620,16 +631,6 @@ for path in ("own.h5", "own.keras"):
 Doubled = keras.saving.register_keras_serializable()(Doubled)
 saved("registered.keras", Doubled())
 
-# %% C34
-model = functional_api.build_siamese_lstm(length=3)
-model.save("siamese.h5")
-load_model("siamese.h5")
-# %% C34 now
-model.save("siamese.keras")
-pairs = [np.zeros((1, 3, 128)), np.ones((1, 3, 128))]
-loaded = load_model("siamese.keras")
-np.testing.assert_array_equal(loaded(pairs).numpy(), model(pairs).numpy())
-
 # %% C35
 steps = Input((5, 2))
 Model(steps, layers.LSTM(2)(steps)).save("old.h5")
@@ -649,35 +650,6 @@ class OldLSTM(layers.LSTM):
 loaded = load_model("old.h5", custom_objects={"LSTM": OldLSTM})
 assert loaded(np.zeros((1, 5, 2))).shape == (1, 2)
 
-# %% C37
-model = keras.Sequential([Input(batch_shape=(1, 5, 2)), layers.LSTM(2, stateful=True)])
-model.reset_states
-model.predict_classes
-# %% C37 now
-model(np.ones((1, 5, 2)))
-(lstm,) = model.layers
-assert lstm.states[0].numpy().any()
-lstm.reset_state()
-assert not lstm.states[0].numpy().any()
-assert small().predict(VECTORS, verbose=0).argmax(axis=-1).shape == (32,)
-
-# %% C40
-layer, other = layers.Dense(3, name="shared"), Input((4,))
-model = Model([vector, other], [layer(vector), layer(other)])
-layer.output_shape
-layer.input_shape
-layer.get_output_at(1)
-# %% C40 now
-assert layer.output.shape == (None, 3)  # of its first call
-assert {"shared_call_1", "shared_call_2"} == set(calls.activations(model, [VECTORS, VECTORS]))
-
-# %% C42
-logged(board.TensorBoard("my_log_dir"))
-pages = serve(Path("elsewhere/my_log_dir"))
-script = pages.get("/index.js").text
-(says,) = set(re.findall(r"No dashboards are active for the [\w ]+\.", script))
-print(says)
-
 
 # %% C43
 def start(port):
@@ -695,10 +667,3 @@ with socket.create_server(("localhost", 0)) as taken:
     print(outcome(start, port).replace(str(port), "6006"))
 # %% C43 now
 start(0)
-
-# %% C44
-command = [sys.executable, "-m", "tensorboard"]
-print(subprocess.run(command, capture_output=True, text=True).stderr)
-# %% C44 now
-with mock.patch.object(board.shutil, "which", return_value=None):
-    assert "python -m tensorboard.main --logdir" in board.invitation("my_log_dir")

@@ -26,9 +26,8 @@ def test_a_ratio_is_of_the_same_repetition():
 
 def test_a_bare_epoch_takes_the_steps_that_fit_takes(monkeypatch):
     x = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(8, activation="tanh")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
+    hidden, score = keras.layers.Dense(8, "tanh"), keras.layers.Dense(1, "sigmoid")
+    model = keras.Sequential([keras.Input((4,)), hidden, score])
     model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", steps_per_execution=4)
     # Its shuffling leaves nothing to chance, and its last batch is short.
     weights = np.linspace(0, 1, 50, dtype="float32")
@@ -56,6 +55,7 @@ def test_what_a_lesson_trains_is_caught_with_its_arguments():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell it in this way")
 def test_a_program_is_timed_and_weighed():
+    # More than this process has, as which it begins.
     program = "import time; held = b'x' * 15 * 10**8; time.sleep(0.2)"
     seconds, megabytes = benchmarks.timed(["-c", program])
     assert seconds > 0.2

@@ -13,9 +13,6 @@ from tools import documents
 
 PAGES = documents.pages()
 PAIRS = [(page.path, page.path.with_suffix(".zh-CN.md")) for page in PAGES if page.language == "en"]
-NOTES = {
-    script: ROOT / "docs" / f"{lessons.read(script).number}.md" for script in documents.SCRIPTS
-}
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 MARKS = re.compile(r"<!--.*?-->")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
@@ -114,7 +111,8 @@ def test_both_languages_have_the_same_headings_marks_links_code_and_numbers(engl
 
 @pytest.mark.parametrize("script", documents.SCRIPTS)
 def test_every_lesson_has_its_heading_its_code_and_its_claims_in_notes_that_are_short(script):
-    for path in (NOTES[script], NOTES[script].with_suffix(".zh-CN.md")):
+    notes = ROOT / "docs" / f"{lessons.read(script).number}.md"
+    for path in (notes, notes.with_suffix(".zh-CN.md")):
         language = "zh" if ".zh-CN" in path.name else "en"
         own = lessons.read(script).lessons
         titles = [f"## {one.number} {one.title[language]}" for one in own]
@@ -161,19 +159,16 @@ def test_a_number_is_written_from_the_evidence(page):
         assert page.render(f"It is <!--{mark}-->x<!--/-->.") == written
 
 
-@pytest.mark.parametrize(
-    ("mark", "message"),
-    [
-        ("<!--no_lesson: It-->1<!--/-->", "there is no lesson 'no_lesson'"),
-        ("<!--siamese_lstm: Nothing-->1<!--/-->", "means 0 claims"),
-        ("<!--siamese_lstm: It-->1<!--/-->", "means 2 claims"),
-        ("<!--siamese_lstm: It tells | no one-->1<!--/-->", "has no 'no one'"),
-        ("<!-- nothing -->\n<!-- /nothing -->", "there is no block 'nothing'"),
-    ],
-)
-def test_a_mark_that_means_nothing_is_an_error(page, mark, message):
-    with pytest.raises(ValueError, match=message):
-        page.render(mark)
+def test_a_mark_that_means_nothing_is_an_error(page):
+    for mark, message in {
+        "<!--no_lesson: It-->1<!--/-->": "there is no lesson 'no_lesson'",
+        "<!--siamese_lstm: Nothing-->1<!--/-->": "means 0 claims",
+        "<!--siamese_lstm: It-->1<!--/-->": "means 2 claims",
+        "<!--siamese_lstm: It tells | no one-->1<!--/-->": "has no 'no one'",
+        "<!-- nothing -->\n<!-- /nothing -->": "there is no block 'nothing'",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            page.render(mark)
 
 
 def test_a_word_without_a_translation_is_an_error(page):

@@ -16,11 +16,8 @@ BOUNDS = {one.name: one.specifier for one in map(Requirement, LINES)}
 
 def test_the_lowest_versions_are_those_that_the_requirements_admit():
     pinned = [Requirement(line) for line in matrix.lowest(REQUIREMENTS)]
-    assert {one.name for one in pinned} == BOUNDS.keys()
-    for one in pinned:
-        (clause,), (bound,) = one.specifier, BOUNDS[one.name]
-        assert (clause.operator, bound.operator) == ("==", ">=")
-        assert Version(clause.version) == Version(bound.version)
+    bounds = {name: str(bound).replace(">=", "==") for name, bound in BOUNDS.items()}
+    assert {one.name: str(one.specifier) for one in pinned} == bounds
 
 
 def test_a_python_is_known_by_what_it_says_of_itself(tmp_path):
@@ -46,7 +43,6 @@ def test_the_record_of_the_matrix_is_whole_and_nothing_failed():
         assert (row["status"], row["failed"]) == (0, 0), name
         assert row["passed"] > 10 * row["skipped"], name
         for package, version in row["versions"].items():
-            assert BOUNDS[package].contains(version)
-            if row["packages"] == "lowest":
-                (clause,) = BOUNDS[package]
-                assert Version(version) == Version(clause.version)
+            (lowest,) = BOUNDS[package]
+            assert Version(version) >= Version(lowest.version)
+            assert Version(version) == Version(lowest.version) or row["packages"] == "newest"
