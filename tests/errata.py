@@ -1,9 +1,10 @@
 """What readers of the chapter write, a cell (`# %%`) for each row of docs/errata.md.
 
-test_errata.py types a cell into a console, statement by statement: what that shows, errors and
-warnings too, is what the row promises. The story of the row stands there. The cell "now" is the
-cure, where no other test has it, and has to work. Cells write into the working directory, as the
-book does. Not to be imported: most of it fails, as printed.
+Rows of few lines share the first cell, each line with its number. test_errata.py types a row into
+a console, statement by statement: what that shows, errors and warnings too, is what the row
+promises. The story of it stands there. "now" is the cure, where no other test has it, and has to
+work. It is written into the working directory, as in the book. Not to be imported: most of it
+fails, as printed.
 """
 # ruff: noqa: B018, E402, F401, F811, F821, I001, PTH123, SIM115
 
@@ -123,7 +124,7 @@ def serve(log_dir: Path) -> Client:
     return Client(app)
 
 
-# %% Rows of single lines, each with its number
+# %% Rows of few lines
 model = functional_api.build_question_answering(10_000)  # A2
 model = cloned(model, layers.Embedding, input_dim=64, output_dim=10_000)  # A2
 model.compile("rmsprop", "sparse_categorical_crossentropy")  # A2
@@ -300,10 +301,8 @@ layer.output_shape  # C40
 layer.input_shape  # C40
 layer.get_output_at(1)  # C40
 assert layer.output.shape == (None, 3)  # C40 now
-assert {*calls.activations(model, [VECTORS, VECTORS])} == {
-    "shared_call_1",
-    "shared_call_2",
-}  # C40 now
+called = calls.activations(model, [VECTORS, VECTORS])  # C40 now
+assert {*called} == {"shared_call_1", "shared_call_2"}  # C40 now
 keras.backend.function  # C41
 keras.backend.mean  # C41
 fit(small(loss=lambda true, predicted: keras.ops.mean(keras.ops.abs(true - predicted))))  # C41 now
