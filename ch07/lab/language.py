@@ -28,14 +28,14 @@ def of_system():
     return "zh" if named.startswith(("zh", "Chinese")) else "en"
 
 
-@functools.cache
+@functools.lru_cache  # Python 3.8, which has to be turned away, has no functools.cache
 def current():
     """The language of this run: what --language asks for, or else that of the system."""
     asked = re.search(r"\0--language[=\0](en|zh)\0", "\0".join(["", *sys.argv, ""]))
     return asked[1] if asked else of_system()
 
 
-@functools.cache
+@functools.lru_cache  # Python 3.8, which has to be turned away, has no functools.cache
 def catalogue():
     """The Chinese of each English text, and (pattern, Chinese) of those with {}, longest first."""
     try:

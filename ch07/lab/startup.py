@@ -33,7 +33,8 @@ INSTALL = 'run "%s -m pip install -r %s"' % (Path(sys.executable).name, REQUIREM
 
 # TensorFlow's first lines: news (severity I), a heading, and that there is no GPU.
 CHATTER = re.compile(
-    r"I\d{4} |WARNING: All log messages before absl::InitializeLog|E\d{4} .*failed call to cuInit"
+    r"I\d{4} |To enable the following instructions: |WARNING: All log messages before absl::"
+    r"InitializeLog|E\d{4} .*failed call to cuInit"
 )
 
 took = {}  # seconds: what the speed of a run is compared with
@@ -49,7 +50,8 @@ def interactive():
 def own_program():
     """The file of the program of this project that runs; None in a reader's own, or a console."""
     path = getattr(sys.modules.get("__main__"), "__file__", None)
-    if sys.argv[0] == "-m" and "ch07" in sys.orig_argv:  # `python -m ch07`, which is not there yet
+    # `python -m ch07`, which is not there yet; Python 3.9 knows no `orig_argv`.
+    if sys.argv[0] == "-m" and "ch07" in getattr(sys, "orig_argv", ()):
         path = ROOT / "ch07" / "__main__.py"
     if interactive() or path is None:
         return None
