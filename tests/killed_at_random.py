@@ -1,10 +1,7 @@
-"""Kill a training, a search and the logging for TensorBoard at random moments, and start again.
+"""Kill a training, a search or the logging for TensorBoard at random moments, and start it again.
 
-A program for POSIX, run by `test_killed.py`: `python killed_at_random.py JOB FOLDER` prints a line
-of JSON for each death, and one for each time that the job came to its end.
-
-A training and the logging die again and again at one place, a search once for each study: the next
-worker there has to wait until a heart has stopped.
+A program for Linux, run by `test_killed.py`: `python killed_at_random.py JOB FOLDER` fails where a
+promise is broken. A job dies again and again at one place until it ends there, then at another.
 
 TensorFlow is imported once, and every process is a fork of this one from before TensorFlow made its
 threads: a death costs half a second. The moments are random parts of the time that an undisturbed
@@ -13,237 +10,186 @@ run takes, so they meet everything in it: the start, the work, the writing of fi
 
 from __future__ import annotations
 
-import hashlib
-import json
 import multiprocessing
 import os
 import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg"}
 
 # Nothing may make a tensor here, and with it the threads of TensorFlow: the forks do.
+from ch07 import backup, board, tuning
+from ch07.lab.files import new_folder
+
+# isort: split
 import keras
-import matplotlib.pyplot  # noqa: F401 -- for the forks
 import numpy as np
-import optuna
-import tensorflow  # noqa: F401 -- for the forks
 
-DEATHS = 20
-PATIENCE = 120  # seconds after which a fork that hangs ends itself
-EPOCHS = 12
-TRIALS = 30
-FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+DEATHS, PATIENCE = 20, 120  # seconds after which a fork hangs
+EPOCHS, TRIALS = 12, 20
 
 
-def note(folder: Path) -> Callable:
-    """What a job calls when a piece of work is done: it counts, in a file that nobody replaces."""
+class Job:
+    """What is done at a `place`, and what has to be true of it after each death and at the end."""
 
-    def done(*_) -> None:
-        with (folder.parent / f"{folder.name}.done").open("a", encoding="utf-8") as file:
-            file.write("x")
+    def __init__(self, place: Path):
+        self.place = place
+        self.counted = place.with_suffix(".done")  # a byte for each piece of work
+        place.mkdir()
 
-    return done
+    def done(self, *_) -> None:
+        with self.counted.open("ab") as file:
+            file.write(b"x")
 
+    def checked(self, kept: int, name: str) -> int:
+        """As many pieces of work are kept in the file `name` as were done, and no other file is."""
+        done = self.counted.stat().st_size if self.counted.exists() else 0
+        assert kept - done in (0, 1), (kept, done)  # 1: it died before it could count
+        others = [path.name for path in self.place.iterdir() if not path.name.startswith(name)]
+        assert not others, others
+        return kept
 
-def done(folder: Path) -> int:
-    """How often `note` was called."""
-    path = folder.parent / f"{folder.name}.done"
-    return path.stat().st_size if path.exists() else 0
-
-
-def small_model() -> tuple[keras.Model, np.ndarray]:
-    """A model with masks and moments, and what it is trained on."""
-    keras.utils.set_random_seed(0)
-    vectors = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
-    inputs = keras.Input((8,))
-    x = keras.layers.Dropout(0.5)(keras.layers.Dense(64, activation="relu")(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
-    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
-    return model, vectors
-
-
-class Training:
-    """A training with a backup; its end is the weights."""
-
-    def run(self, folder: Path) -> None:
-        from ch07.backup import Backup
-
-        model, vectors = small_model()
-        backup = Backup(folder / "backup.npz")
-        start = backup.restore(model)
-        counted = keras.callbacks.LambdaCallback(on_epoch_end=note(folder))
+    def fit(self, callback: keras.callbacks.Callback) -> keras.Model:
+        """Train a model with masks and moments, from where `callback` is a backup of it."""
+        keras.utils.set_random_seed(0)
+        vectors = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+        verdicts = (vectors[:, :1] > 0).astype("float32")
+        inputs = keras.Input((8,))
+        x = keras.layers.Dropout(0.5)(keras.layers.Dense(64, activation="relu")(inputs))
+        model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
+        model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
         model.fit(
-            vectors, vectors[:, 0] > 0, initial_epoch=start, epochs=EPOCHS, verbose=0,
-            callbacks=[backup, counted],
-        )  # fmt: skip
-        np.savez(folder.parent / "end.npz", *model.get_weights())
-
-    def found(self, folder: Path) -> dict:
-        """What is there after a death or at the end."""
-        path = folder / "backup.npz"
-        epochs = 0
-        if path.exists():
-            with np.load(path) as archive:
-                epochs = int(archive["arr_0"][0])
-                [archive[name] for name in archive]  # checks every sum
-        others = [p.name for p in folder.iterdir() if p != path and p.suffix != ".part"]
-        parts = sum(p.suffix == ".part" for p in folder.iterdir())
-        return {"kept": epochs, "others": others, "parts": parts}
-
-    def end(self, folder: Path) -> str:
-        """A text that is the same for two ends if they are the same."""
-        with np.load(folder.parent / "end.npz") as archive:
-            return hashlib.sha256(b"".join(archive[name].tobytes() for name in archive)).hexdigest()
+            vectors,
+            verdicts,
+            validation_data=(vectors, verdicts),
+            initial_epoch=callback.restore(model) if isinstance(callback, backup.Backup) else 0,
+            epochs=EPOCHS,
+            verbose=0,
+            callbacks=[callback, keras.callbacks.LambdaCallback(on_epoch_end=self.done)],
+        )
+        return model
 
 
-class Search:
-    """A search in a database; its end is the budget."""
+class Training(Job):
+    """A training with a backup, which ends with the same weights."""
 
-    def run(self, folder: Path) -> None:
-        from ch07 import tuning
+    def run(self) -> None:
+        model = self.fit(backup.Backup(self.place / "backup.npz"))
+        np.savez(self.place.with_suffix(".npz"), *model.get_weights())
 
-        url = f"sqlite:///{folder / 'search.db'}"
-        study = tuning.open_study(url, "killed", heartbeat=1, grace=2)
-        tuning.work(study, self.objective, TRIALS, url, [note(folder)])
+    def died(self) -> int:
+        path = self.place / "backup.npz"
+        return self.checked(backup.Backup(path).read()[0] if path.exists() else 0, path.name)
 
-    def objective(self, trial):
-        x = trial.suggest_float("x", 0.0, 1.0)
+    def ended(self) -> list[bytes]:
+        assert [path.name for path in self.place.iterdir()] == ["backup.npz"]
+        with np.load(self.place.with_suffix(".npz")) as weights:
+            return [weight.tobytes() for weight in weights.values()]
+
+
+class Search(Job):
+    """A search in a database, which keeps what is finished and reaches its budget."""
+
+    finished: tuple = ()
+
+    def study(self):
+        url = f"sqlite:///{self.place / 'search.db'}"
+        return tuning.open_study(url, "killed", heartbeat=1, grace=2)
+
+    def run(self) -> None:
+        tuning.work(self.study(), self.objective, TRIALS, callbacks=[self.done])
+
+    def objective(self, trial) -> float:
         for epoch in range(3):
-            trial.report(x + epoch, epoch)
-        return x
+            trial.report(trial.suggest_float("x", 0.0, 1.0) + epoch, epoch)
+        return trial.params["x"]
 
-    def found(self, folder: Path) -> dict:
-        path = folder / "search.db"
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-        try:
-            trials = optuna.load_study(study_name="killed", storage=storage).trials
-        except KeyError:  # killed before the study was there
-            trials = []
-        finally:
-            storage.engine.dispose()  # the next fork must not have it open too
-        ended = [[t.number, t.params, t.value] for t in trials if t.state in FINISHED]
-        # Of SQLite's own: a journal is there if it was killed while it wrote, and is rolled back.
-        others = [p.name for p in folder.iterdir() if not p.name.startswith("search.db")]
-        found = {"place": folder.name, "kept": len(ended), "others": others}
-        return found | {"ended": ended}
+    def died(self) -> int:
+        before, trials = self.finished, self.study().get_trials(states=tuning.FINISHED)
+        self.finished = tuple((trial.number, trial.params, trial.value) for trial in trials)
+        assert all(trial in self.finished for trial in before)
+        # A journal of SQLite's own is there if it was killed while it wrote, and is rolled back.
+        return self.checked(len(trials), "search.db")
 
-    def end(self, folder: Path) -> str:
-        return f"{self.found(folder)['kept']} trials are finished"
+    ended = died
 
 
-class Logging:
+class Logging(Job):
     """A training that logs everything for TensorBoard, each time into a folder of its own."""
 
-    def run(self, folder: Path) -> None:
-        from ch07 import board
-        from ch07.lab.files import new_folder
+    logged: Mapping[Path, bytes] = {}
 
-        model, vectors = small_model()
-        verdicts = (vectors[:, :1] > 0).astype("float32")
-        logs = new_folder(folder, "20260101-000000-killed")
-        logger = board.TensorBoard(logs, histogram_freq=1, probe=(vectors[:8], verdicts[:8]))
-        counted = keras.callbacks.LambdaCallback(on_epoch_end=note(logs))
-        model.fit(
-            vectors, verdicts, validation_data=(vectors, verdicts), epochs=EPOCHS, verbose=0,
-            callbacks=[logger, counted],
-        )  # fmt: skip
+    def run(self) -> None:
+        logs = new_folder(self.place, "20260101-000000-killed")
+        self.counted = logs.with_suffix(".done")
+        probe = np.ones((8, 8), "float32"), np.ones((8, 1), "float32")
+        self.fit(board.TensorBoard(logs, probe=probe))
 
-    def found(self, folder: Path) -> dict:
-        folders = [path for path in folder.iterdir() if path.is_dir()]
-        newest = max(folders, key=lambda path: path.stat().st_mtime_ns, default=None)
-        digests = {
-            path.name: hashlib.sha256(
-                b"".join(file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file())
-            ).hexdigest()
-            for path in folders
-        }
-        return {"newest": newest and newest.name, "digests": digests}
+    def died(self) -> int:
+        """What earlier ones have left is as it was, and every one has a folder of its own."""
+        files = [path for path in self.place.rglob("*") if path.is_file()]
+        before, self.logged = self.logged, {path: path.read_bytes() for path in files}
+        assert all(self.logged[path] == content for path, content in before.items())
+        newest = max(self.place.iterdir(), key=lambda path: path.stat().st_mtime_ns, default=None)
+        return len(self.logged.get(newest and newest.with_suffix(".done"), b""))
 
-    def end(self, folder: Path) -> str:
-        return ""
+    def ended(self) -> int:
+        self.died()
+        return 0
 
-
-def read_logs(folder: Path, pipe) -> None:
-    """Send the curves of every folder of logs, and how many epochs it had ended."""
-    from ch07 import board
-
-    for logs in sorted(path for path in folder.iterdir() if path.is_dir()):
-        curves = {
-            part.name: board.scalars(part)
-            for part in sorted(path for path in logs.iterdir() if path.is_dir())
-        }
-        pipe.send({"folder": logs.name, "done": done(logs), "curves": curves})
-    pipe.send(None)
+    def curves(self) -> Iterator[dict[str, list[float]]]:
+        """The curves of each folder, which have an epoch for each that had ended."""
+        for logs in (path for path in self.place.iterdir() if path.is_dir()):
+            parts = [part for part in ("train", "validation") if (logs / part).exists()]
+            curves = {
+                f"{part}/{tag}": curve
+                for part in parts
+                for tag, curve in board.scalars(logs / part).items()
+            }
+            done = logs.with_suffix(".done")
+            told = len(curves.get("train/epoch_loss", []))
+            assert told - (done.stat().st_size if done.exists() else 0) in (0, 1), logs
+            yield curves
 
 
-def patiently(target: Callable, *arguments) -> None:
-    """Run `target`, and die if it hangs."""
-    signal.alarm(PATIENCE)
-    target(*arguments)
-
-
-def forked(target: Callable, *arguments) -> multiprocessing.Process:
-    """A fork that runs `target`."""
-    given = (target, *arguments)
-    process = multiprocessing.get_context("fork").Process(target=patiently, args=given)
+def status(job: Job, seconds: float) -> int:
+    """How a fork ends that does `job`, and is killed after some seconds."""
+    process = multiprocessing.get_context("fork").Process(target=job.run)
     process.start()
-    return process
-
-
-def report(**what) -> None:
-    """Print a line."""
-    print(json.dumps(what), flush=True)
-
-
-def main(job, folder: Path) -> None:
-    """Let `job` die `DEATHS` times."""
-    rng = random.Random(0)
-    folder.mkdir()
-    undisturbed = folder / "undisturbed"
-    undisturbed.mkdir()
-    began = time.perf_counter()
-    process = forked(job.run, undisturbed)
+    process.join(seconds)
+    process.kill()
     process.join()
-    span = time.perf_counter() - began
-    report(kind="undisturbed", status=process.exitcode, end=job.end(undisturbed))
-    places = [folder / "0"]
-    died = starts = 0
-    while died < DEATHS:
-        place = places[-1]
-        place.mkdir(exist_ok=True)
-        process, starts = forked(job.run, place), starts + 1
-        process.join(span * rng.random())
-        process.kill()
-        process.join()
-        if process.exitcode:
-            died += 1
-            report(kind="death", status=process.exitcode, done=done(place), **job.found(place))
-        elif not isinstance(job, Logging):
-            report(kind="end", status=0, starts=starts, end=job.end(place))
-        if not isinstance(job, Logging) and (process.exitcode == 0 or isinstance(job, Search)):
-            starts = 0
-            places.append(folder / str(len(places)))
-    again = places[:-1] if isinstance(job, Search) else places[-1:]
-    for process, place in [(forked(job.run, place), place) for place in again]:
-        process.join()
-        report(kind="end", status=process.exitcode, end=job.end(place), **job.found(place))
-    if isinstance(job, Logging):
-        (logs,) = (path for path in undisturbed.iterdir() if path.is_dir())
-        logs.rename(places[-1] / "undisturbed")
-        ours, theirs = multiprocessing.get_context("fork").Pipe()
-        reader = forked(read_logs, places[-1], theirs)
-        theirs.close()  # so that a reader that dies is an end to what is received
-        while (line := ours.recv()) is not None:
-            report(kind="logs", **line)
-        reader.join()
+    return process.exitcode
+
+
+def main(kind: type[Job], folder: Path) -> None:
+    """Let a job die `DEATHS` times, and come to its end as an undisturbed one does."""
+    rng, undisturbed = random.Random(0), kind(folder / "undisturbed")
+    began = time.perf_counter()
+    assert status(undisturbed, PATIENCE) == 0
+    span, expected = time.perf_counter() - began, undisturbed.ended()
+    jobs, kept = [kind(folder / "0")], []
+    while len(kept) < DEATHS:
+        if ended := status(jobs[-1], span * rng.random()):
+            assert ended == -signal.SIGKILL, ended
+            kept.append(jobs[-1].died())
+        else:
+            assert jobs[-1].ended() == expected
+            jobs.append(kind(folder / f"{len(jobs)}"))
+    assert status(jobs[-1], PATIENCE) == 0
+    assert jobs[-1].ended() == expected
+    assert len(set(kept)) > 3, kept  # it died at different moments
+    if kind is Logging:
+        (whole,) = undisturbed.curves()
+        for curves in (curves for job in jobs for curves in job.curves()):
+            assert all(curve == whole[tag][: len(curve)] for tag, curve in curves.items())
 
 
 if __name__ == "__main__":
-    jobs = {"training": Training, "search": Search, "logging": Logging}
-    main(jobs[sys.argv[1]](), Path(sys.argv[2]).resolve())
+    kinds = {"training": Training, "search": Search, "logging": Logging}
+    main(kinds[sys.argv[1]], Path(sys.argv[2]))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
+import functools
 import itertools
 import json
 import os
@@ -29,10 +29,10 @@ from ch07.backup import Backup
 
 # isort: split
 import keras
-import numpy as np
 import tensorflow as tf
+from test_backup import fit, same
 
-EPOCHS, BATCHES = 3, 2
+HOOKS = ("on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_epoch_end", "on_train_end")
 NOT_PERMITTED = 77  # exit status: the tests are skipped
 PATIENCE = 60  # seconds after which a fork that hangs ends itself, and with it this program
 
@@ -46,6 +46,8 @@ BACKUPS = {  # each writes below the current folder
     "keras double": lambda: keras.callbacks.BackupAndRestore("backup", double_checkpoint=True),
     "ours": lambda: Backup("backup.npz"),
 }
+# Keras forgets the masks of dropout.
+train = functools.partial(fit, rate=0)
 
 
 def ptrace(request: int, process: int = 0, data: int = 0) -> None:
@@ -59,11 +61,7 @@ def ptrace(request: int, process: int = 0, data: int = 0) -> None:
 def killed_before(call: int, work: Callable[[], None], folder: Path) -> bool:
     """Fork, run `work` in `folder`, and kill it before its system call number `call` (from 0).
 
-    Returns:
-        Whether it was; if not, it has fewer calls and has got to the end.
-
-    Raises:
-        RuntimeError: something else became of it.
+    Returns whether it was; if not, it has fewer calls and has got to the end.
     """
     process = os.fork()
     if not process:
@@ -82,120 +80,67 @@ def killed_before(call: int, work: Callable[[], None], folder: Path) -> bool:
     for _ in range(2 * call + 1):  # it stops where a call begins and where it ends
         ptrace(PTRACE_SYSCALL, process)
         _, status = os.waitpid(process, 0)
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
+        if status == 0:
             return False
-        if not os.WIFSTOPPED(status) or os.WSTOPSIG(status) != AT_A_CALL:
-            raise RuntimeError(f"not at a system call: {status}")
+        assert os.WIFSTOPPED(status), status
+        assert os.WSTOPSIG(status) == AT_A_CALL, status
     os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
-    if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
-        raise RuntimeError(f"not killed: {status}")
+    assert os.WTERMSIG(status) == signal.SIGKILL, status
     return True
 
 
-class Killing(keras.callbacks.Callback):
-    """Does what `backup` does, after forks have been killed at every system call of it.
-
-    Attributes:
-        killed: for each fork the hook, the epochs that had ended, and the folder that it left.
-    """
-
-    def __init__(self, backup: keras.callbacks.Callback, folder: Path):
-        super().__init__()
-        self.backup = backup
-        self.folder = folder
-        self.killed: list[tuple[str, int, Path]] = []
-
-    def set_model(self, model):
-        super().set_model(model)
-        self.backup.set_model(model)
-
-    def kill_in(self, name: str, ended: int, *arguments) -> None:
-        hook = getattr(self.backup, name)
-        for call in itertools.count():
-            copy = self.folder / f"{len(self.killed)}"
-            shutil.copytree(Path.cwd(), copy)
-            if not killed_before(call, lambda: hook(*arguments), copy):
-                shutil.rmtree(copy)
-                break
-            self.killed.append((name, ended, copy))
-        hook(*arguments)
-
-    def on_train_begin(self, logs=None):
-        self.kill_in("on_train_begin", 0, logs)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-        self.kill_in("on_epoch_begin", epoch, epoch, logs)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.kill_in("on_train_batch_end", self.epoch, batch, logs)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.kill_in("on_epoch_end", epoch + 1, epoch, logs)
-
-    def on_train_end(self, logs=None):
-        self.kill_in("on_train_end", EPOCHS, logs)
-
-
-def train(backup=None, wrap=lambda backup: backup) -> tuple[int, list[np.ndarray]]:
-    """Start a training in the current folder, or start it again.
-
-    Returns:
-        How many epochs were trained now, and the weights.
-    """
-    keras.utils.set_random_seed(0)
-    vectors = np.random.default_rng(0).normal(size=(4 * BATCHES, 4)).astype("float32")
-    inputs = keras.Input((4,))
-    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(3)(inputs)))
-    model.compile("adam", "mse", run_eagerly=True)  # a few batches do not pay for a trace
-    history = model.fit(
-        vectors,
-        vectors.sum(axis=1),
-        batch_size=4,
-        initial_epoch=backup.restore(model) if isinstance(backup, Backup) else 0,
-        epochs=EPOCHS,
-        verbose=0,
-        callbacks=[wrap(backup)] if backup else [],
-    )
-    return len(history.epoch), model.get_weights()
-
-
-def started_again(make_backup: Callable, undisturbed: list[np.ndarray]) -> dict:
+def started_again(make_backup: Callable, undisturbed: keras.Model) -> dict:
     """What becomes of the dead training in the current folder."""
     try:
-        epochs, weights = train(make_backup())
+        model = train(make_backup())
     except Exception as error:
         return {"error": type(error).__name__}
     files = [path.name for path in Path.cwd().rglob("*") if path.is_file()]
-    same = all(np.array_equal(one, other) for one, other in zip(weights, undisturbed, strict=True))
-    return {"error": "", "epochs": epochs, "same": same, "files": files}
+    epochs = len(model.history.epoch)
+    return {"error": "", "epochs": epochs, "same": same(model, undisturbed), "files": files}
 
 
-def digest(folder: Path) -> str:
-    """The same for folders with the same files: what a training finds is nothing else."""
-    content = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        content.update(f"{path.relative_to(folder)} {path.is_file()} ".encode())
-        if path.is_file():
-            content.update(hashlib.sha256(path.read_bytes()).digest())
-    return content.hexdigest()
+def kill_everywhere(make_backup: Callable, folder: Path) -> list[tuple[str, int, Path]]:
+    """Train with a backup, and kill forks at every system call of it.
+
+    Returns for each fork the hook, the epochs that had ended, and the folder that it left.
+    """
+    killed, ended = [], 0
+
+    def kill_in(name: str, hook: Callable, *arguments, **options) -> None:
+        nonlocal ended
+        ended += name == "on_epoch_end"
+        for call in itertools.count():
+            copy = folder / f"{len(killed)}"
+            shutil.copytree(Path.cwd(), copy)
+            if not killed_before(call, lambda: hook(*arguments, **options), copy):
+                shutil.rmtree(copy)
+                break
+            killed.append((name, ended, copy))
+        hook(*arguments, **options)
+
+    backup = make_backup()
+    for name in HOOKS:
+        setattr(backup, name, functools.partial(kill_in, name, getattr(backup, name)))
+    (folder / "alive").mkdir(parents=True)
+    with contextlib.chdir(folder / "alive"):
+        train(backup)
+    return killed
 
 
 def main(folder: Path) -> None:
     """Print a line for each moment of each of `BACKUPS`."""
     tf.config.experimental.enable_op_determinism()
-    _, undisturbed = train()
+    undisturbed = train(keras.callbacks.Callback())
     for name, make_backup in BACKUPS.items():
-        alive = folder / name / "alive"
-        alive.mkdir(parents=True)
-        killing = Killing(make_backup(), folder / name)
-        with contextlib.chdir(alive):
-            train(killing.backup, wrap=lambda backup, killing=killing: killing)
-        outcomes: dict[str, dict] = {}
-        for hook, ended, copy in killing.killed:
-            found = digest(copy)
-            if found not in outcomes:
+        outcomes: dict[frozenset, dict] = {}  # what a training finds is the files, and nothing else
+        for hook, ended, copy in kill_everywhere(make_backup, folder / name):
+            paths = [path.relative_to(copy) for path in copy.rglob("*")]
+            files = [
+                (path, (copy / path).is_file() and (copy / path).read_bytes()) for path in paths
+            ]
+            if (found := frozenset(files)) not in outcomes:
                 with contextlib.chdir(copy):
                     outcomes[found] = started_again(make_backup, undisturbed)
             print(json.dumps({"backup": name, "hook": hook, "ended": ended} | outcomes[found]))

@@ -1,20 +1,23 @@
 """Real data: split without leaks, fetched whole or not at all, and the same lessons on them."""
 
-import csv
-import gzip
+import collections
 import hashlib
 import io
-import os
+import json
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
+from urllib.error import URLError
 
+import keras
 import numpy as np
 import pytest
 
-from ch07.data import digits, ratings, real
+from ch07 import lab
+from ch07.data import digits, imdb, ratings, real
 from ch07.data.tasks import UNKNOWN
-from ch07.lab import claims, lessons, startup
+from ch07.lab import claims, lessons, program, startup
 from ch07.lab.claims import Claim
 from tests.test_data import arrays, forms, rows
 from tools import evidence
@@ -24,51 +27,36 @@ SCRIPTS = sorted(path.stem for path in ROOT.glob("ch07[0-9][0-9]_*.py"))
 WORDS = ("fine", "dull", "film", "plot", "music", "actor", "scene", "story", "end", "night", "role")
 
 
-def archive(folder, sentences):
-    """A small archive in the form of that of vaderSentiment; its path, and its hash."""
-
-    def packed(files):
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-            for name, content in files.items():
-                info = tarfile.TarInfo(name)
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-        return buffer.getvalue()
-
-    texts = {
-        f"hutto_ICWSM_2014/{name}_GroundTruth.txt": "\r\n".join(
-            f"{n}\t{rating}\t{text}" for n, (rating, text) in enumerate(sentences[source])
-        ).encode()
-        for source, name in ratings.SOURCES.items()
-    }
-    lexicon = b"good\t1.9\t0.9\t[2, 1]\nbad\t-2.5\t0.6\t[-2, -3]\nabc\t1.0\t0\t[1]"
-    content = packed({ratings.INNER: packed(texts), ratings.LEXICON: lexicon})
-    path = folder / "archive.tar.gz"
-    path.write_bytes(content)
-    return path, hashlib.sha256(content).hexdigest()
+def packed(files):
+    """A tar.gz of files, by name."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 @pytest.fixture
-def sentences(tmp_path, monkeypatch):
-    """Forty sentences of each source, half of them good, in an archive of their own."""
-    rng = np.random.default_rng(0)
-    made = {
-        source: [
-            (
-                2.0 if n % 2 else -2.0,
-                f"{'Good' if n % 2 else 'BAD'}, {source} {n} " + " ".join(words),
-            )
+def archive(tmp_path, monkeypatch):
+    """Forty sentences of each source, half of them good, in an archive like vaderSentiment's."""
+    rng, texts = np.random.default_rng(0), {}
+    for source, name in ratings.SOURCES.items():
+        begun = ("-2.0\tBAD", "2.0\tGood")
+        lines = [
+            f"{n}\t{begun[n % 2]}, {source} {n} {' '.join(words)}"
             for n, words in enumerate(rng.choice(WORDS, (40, 5)))
         ]
-        for source in ratings.SOURCES
-    }
-    made["tweets"].append(made["tweets"][0])  # twice
-    path, digest = archive(tmp_path, made)
-    monkeypatch.setattr(ratings, "ARCHIVE", path)
-    monkeypatch.setattr(ratings, "SHA256", digest)
+        text = "\r\n".join([*lines, lines[0]])  # one is there twice
+        texts[f"hutto_ICWSM_2014/{name}_GroundTruth.txt"] = text.encode()
+    lexicon = b"good\t1.9\t0.9\t[2, 1]\nbad\t-2.5\t0.6\t[-2, -3]\nabc\t1.0\t0\t[1]"
+    content = packed({ratings.INNER: packed(texts), ratings.LEXICON: lexicon})
+    monkeypatch.setattr(ratings, "ARCHIVE", tmp_path / "archive.tar.gz")
+    monkeypatch.setattr(ratings, "SHA256", hashlib.sha256(content).hexdigest())
+    ratings.ARCHIVE.write_bytes(content)
     ratings.read.cache_clear()
-    yield made
+    yield ratings.ARCHIVE
     ratings.read.cache_clear()
 
 
@@ -88,57 +76,44 @@ def test_the_digits_are_those_of_the_repository():
     assert images.shape == (1797, 8, 8)
     assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert len(np.unique(images, axis=0)) == 1797
-    with gzip.open(digits.FILE, "rt", encoding="ascii") as file:
-        first = next(csv.reader(file))
-    assert list(map(int, first[:6])) == [0, 0, 5, 13, 9, 1]
+    assert (16 * images[0, 0, :6]).tolist() == [0, 0, 5, 13, 9, 1]
+    task = digits.vectors(0, train=50, test=20)  # without the pixels that are always white
+    assert task.shape == (task.train.shape[1],)
+    assert 30 < task.shape[0] < 64
+    assert task.train.std(axis=0).min() > 0.01
 
 
 @pytest.mark.parametrize("name", DIGITS)
 def test_digits_have_their_form_and_nothing_is_tested_that_was_trained_on(name):
-    task = getattr(digits, name)(0)
-    parts = [part for part in ("train", "validation", "test") if getattr(task, part) is not None]
-    for part in parts:
-        inputs, targets = getattr(task, part), getattr(task, f"{part}_targets")
-        assert (forms(inputs), forms(targets)) == DIGITS[name]
-        assert len({len(array) for array in [*arrays(inputs), *arrays(targets)]}) == 1
-    seen = [
-        {picture for of in arrays(getattr(task, part)) for picture in rows(of)} for part in parts
-    ]
+    task, seen = getattr(digits, name)(0), []
+    for part in ("train", "validation", "test"):
+        if getattr(task, part) is not None:
+            inputs, targets = getattr(task, part), getattr(task, f"{part}_targets")
+            assert (forms(inputs), forms(targets)) == DIGITS[name]
+            assert len({len(array) for array in [*arrays(inputs), *arrays(targets)]}) == 1
+            seen.append({picture for of in arrays(inputs) for picture in rows(of)})
     if name != "sums":  # there a picture is eight words of 256, which several pictures are
         assert not set.intersection(*seen)
     assert task.best_possible is UNKNOWN
 
 
-def test_pixels_that_are_always_white_are_left_out():
-    task = digits.vectors(0, train=50, test=20)
-    assert task.shape == (task.train.shape[1],)
-    assert 30 < task.shape[0] < 64
-    assert task.train.std(axis=0).min() > 0.01
-    assert task.classes == 10
-
-
 def test_a_sum_is_that_of_two_pictures_of_one_side():
     images, labels = digits.pictures()
-    words = np.packbits(images >= 0.5, axis=2)[..., 0]
-    digit = {}
-    for word, label in zip(words, labels, strict=True):
-        digit.setdefault(word.tobytes(), set()).add(label)
+    digit = collections.defaultdict(set)  # several pictures may be one text
+    for word, label in zip(np.packbits(images >= 0.5, axis=2)[..., 0], labels, strict=True):
+        digit[word.tobytes()].add(label)
     task = digits.sums(1, train=300, test=200)
-    for part in ("train", "test"):
-        inputs, targets = getattr(task, part), getattr(task, f"{part}_targets")
-        for one, other, target in zip(inputs["text"], inputs["question"], targets, strict=True):
-            known = [digit[of.astype("uint8").tobytes()] for of in (one, other)]
-            assert target.argmax() in {a + b for a in known[0] for b in known[1]}
+    for inputs, targets in ((task.train, task.train_targets), (task.test, task.test_targets)):
+        for *pair, target in zip(inputs["text"], inputs["question"], targets, strict=True):
+            one, other = (digit[of.astype("uint8").tobytes()] for of in pair)
+            assert target.argmax() in {a + b for a in one for b in other}
 
 
 def test_half_of_the_pairs_show_one_digit_and_no_picture_twice():
     task, (images, labels) = digits.pairs(2, train=400, test=200), digits.pictures()
     digit = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
-    for part in ("train", "test"):
-        inputs, targets = getattr(task, part), getattr(task, f"{part}_targets")
-        left, right = (
-            np.array([digit[of.tobytes()] for of in inputs[side]]) for side in ("left", "right")
-        )
+    for inputs, targets in ((task.train, task.train_targets), (task.test, task.test_targets)):
+        left, right = (np.array([digit[of.tobytes()] for of in side]) for side in inputs.values())
         assert ((left == right) == targets[:, 0]).all()
         assert targets.mean() == 0.5
         assert not (inputs["left"] == inputs["right"]).all(axis=(1, 2)).any()
@@ -153,21 +128,23 @@ def test_related_targets_are_of_the_same_digit_and_few_are_known():
     digit = task.train_targets["income"].argmax(axis=1)
     assert (task.train_targets["age"][:, 0] == digit % 3).all()
     assert (task.train_targets["gender"][:, 0] == digit % 2).all()
-    known = {
-        row for row, weight in zip(rows(task.train), task.weights["gender"], strict=True) if weight
-    }
-    assert len(known) == 50
+    known, seen = np.flatnonzero(task.weights["gender"]), rows(task.train)
+    assert len({seen[at] for at in known}) == 50
 
 
-def test_sentences_are_read_once_each_with_source_and_rating(sentences):
+def test_sentences_are_read_once_each_with_source_and_rating_from_this_archive(archive):
     found, rated = ratings.read()
     assert len(found) == 160
     assert {one.source for one in found} == set(ratings.SOURCES)
     assert found[0].words[:2] == ["bad", "movies"]
     assert rated == {"good": 1.9, "bad": -2.5, "abc": 1.0}
+    ratings.read.cache_clear()
+    archive.write_bytes(archive.read_bytes() + b"more")
+    with pytest.raises(startup.UsageError, match="is not the archive that was fetched: delete it"):
+        ratings.read()
 
 
-def test_of_sentences_no_test_is_trained_on_and_words_are_those_of_the_training(sentences):
+def test_of_sentences_no_test_is_trained_on_and_words_are_those_of_the_training(archive):
     task = ratings.reviews(0, train=20, test=15, length=12, vocabulary=30)
     assert task.train.shape == (20, 12)
     assert task.words[:2] == ["<pad>", "<unknown>"]
@@ -182,16 +159,13 @@ def test_of_sentences_no_test_is_trained_on_and_words_are_those_of_the_training(
     assert {word for word in task.words if word.isdigit()} <= trained
 
 
-def test_the_other_tasks_of_sentences(sentences):
+def test_the_other_tasks_of_sentences(archive):
     task = ratings.sources(0, train=80, test=40, length=10, vocabulary=60)
     assert task.train_targets["income"].shape == (80, 4)
     assert set(np.unique(task.train_targets["age"])) == {25.0, 75.0}
     assert ((task.train_targets["age"] > 50) == task.train_targets["gender"]).all()
-    for at, source in enumerate(ratings.SOURCES):
-        word = task.words.index(source)
-        assert (
-            (task.train == word).any(axis=1) == (task.train_targets["income"][:, at] == 1)
-        ).all()
+    for source, of in zip(ratings.SOURCES, task.train_targets["income"].T, strict=True):
+        assert ((task.train == task.words.index(source)).any(axis=1) == (of == 1)).all()
     bag = ratings.bags(0, train=20, test=10, vocabulary=40)
     assert bag.train.shape == (20, 40)
     assert set(np.unique(bag.train)) == {0, 1}
@@ -203,46 +177,29 @@ def test_the_other_tasks_of_sentences(sentences):
     assert len(spelled.words) == spelled.vocabulary_size
 
 
-def test_a_changed_archive_is_refused(sentences):
-    ratings.ARCHIVE.write_bytes(ratings.ARCHIVE.read_bytes() + b"more")
-    with pytest.raises(startup.UsageError, match="is not the archive that was fetched: delete it"):
-        ratings.read()
-
-
-PIP = """
-import os, pathlib, sys
-if {error!r}:
-    print("WARNING: something else", file=sys.stderr)
-    sys.exit({error!r})
-folder = sys.argv[sys.argv.index("-d") + 1]
-wanted = pathlib.Path(sys.argv[sys.argv.index("-r") + 1]).read_text()
-assert "--require-hashes" in sys.argv and "--hash=sha256:" in wanted, sys.argv
-pathlib.Path(folder, {name!r}).write_bytes({content!r})
-"""
-
-
 def as_pip(monkeypatch, tmp_path, error="", content=b""):
-    """Put a program in the place of pip."""
-    code = PIP.format(error=error, content=content, name="vaderSentiment-3.3.2.tar.gz")
-    program = tmp_path / "pip.py"
-    program.write_text(code, encoding="utf-8")
-    run = subprocess.run
+    """Put a function in the place of pip; gives the folder to which it brings the archive."""
 
-    def instead(command, **options):
-        return run([sys.executable, program, *command[3:]], **options)
+    def pip(command, stderr, **options):
+        folder, wanted = (Path(command[command.index(of) + 1]) for of in ("-d", "-r"))
+        assert command[1:4] == ["-m", "pip", "download"]
+        assert "--require-hashes" in command
+        assert "--hash=sha256:" in wanted.read_text(encoding="utf-8")
+        assert stderr == subprocess.PIPE
+        if not error:
+            (folder / ratings.ARCHIVE.name).write_bytes(content)
+        return subprocess.CompletedProcess(command, bool(error), None, f"WARNING: other\n{error}")
 
-    monkeypatch.setattr(ratings.subprocess, "run", instead)
-    target = tmp_path / "my_data" / "vaderSentiment-3.3.2.tar.gz"
-    monkeypatch.setattr(ratings, "ARCHIVE", target)
-    return target
+    monkeypatch.setattr(ratings.subprocess, "run", pip)
+    monkeypatch.setattr(ratings, "ARCHIVE", tmp_path / "my_data" / ratings.ARCHIVE.name)
+    return tmp_path / "my_data"
 
 
-def test_it_is_fetched_once_and_whole(sentences, monkeypatch, tmp_path, capfd):
-    content = ratings.ARCHIVE.read_bytes()
-    target = as_pip(monkeypatch, tmp_path, content=content)
+def test_it_is_fetched_once_and_whole(archive, monkeypatch, tmp_path, capfd):
+    folder = as_pip(monkeypatch, tmp_path, content=archive.read_bytes())
     assert len(ratings.read()[0]) == 160
     assert "Fetching vaderSentiment==3.3.2" in capfd.readouterr().out
-    assert [*target.parent.iterdir()] == [target]
+    assert [*folder.iterdir()] == [ratings.ARCHIVE]
     ratings.read.cache_clear()
     monkeypatch.setattr(ratings, "fetch", None)  # never again
     assert len(ratings.read()[0]) == 160
@@ -252,17 +209,13 @@ def test_it_is_fetched_once_and_whole(sentences, monkeypatch, tmp_path, capfd):
     "error", ["ERROR: No matching distribution found", "No module named pip", "ERROR: HASHES"]
 )
 def test_what_cannot_be_fetched_is_one_sentence_and_leaves_nothing(monkeypatch, tmp_path, error):
-    target = as_pip(monkeypatch, tmp_path, error=error)
-    with pytest.raises(startup.UsageError) as caught:
+    folder = as_pip(monkeypatch, tmp_path, error=error)
+    with pytest.raises(startup.UsageError, match=error.removeprefix("ERROR: ")) as caught:
         ratings.fetch()
-    assert error.removeprefix("ERROR: ") in str(caught.value)
-    assert str(target.parent) in str(caught.value)
-    assert not [*target.parent.iterdir()]
-
-
-def test_no_room_is_one_sentence(monkeypatch, tmp_path):
-    target = as_pip(monkeypatch, tmp_path)
-    target.parent.write_text("a file", encoding="utf-8")
+    assert str(folder) in str(caught.value)
+    assert not [*folder.iterdir()]
+    folder.rmdir()
+    folder.write_text("a file", encoding="utf-8")
     with pytest.raises(startup.UsageError, match="cannot write to"):
         ratings.fetch()
 
@@ -287,40 +240,31 @@ def test_every_lesson_with_words_for_real_data_has_such_and_its_claims_are_those
     assert {data: set(of) for data, of in real.KINDS.items()} == having
 
 
-def test_a_lesson_without_real_data_is_refused_by_name():
-    done = subprocess.run(
-        [sys.executable, ROOT / "ch0701_functional_api.py", "pointwise", "--data", "real"],
-        capture_output=True,
-        env=os.environ | {"LANG": "C.UTF-8"},
-        encoding="utf-8",
-    )
-    assert done.returncode == 2
-    assert "'pointwise'" in done.stderr
-    assert "--list --data real" in done.stderr
-
-
 @pytest.mark.parametrize(
     ("name", "kind"), [("pointwise", "real"), ("bottleneck", "imdb"), ("bottleneck", "raw")]
 )
-def test_a_cell_without_such_data_is_refused_at_its_heading(name, kind, tmp_path):
-    program = (
-        "import sys; sys.ps1 = '>>> '; from ch07 import lab\n"
-        f"section = lab.Section('ch0701_functional_api'); section.data = {kind!r}\n"
-        f"section.lesson('7.1.4', {name!r})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, cwd=ROOT, encoding="utf-8"
-    )
-    assert f"section.data is '{kind}', and {name} has no such data." in done.stderr
-    assert name not in done.stdout
+def test_a_lesson_without_such_data_is_refused_by_name_in_a_program_and_in_a_cell(
+    name, kind, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(sys, "argv", [""])
+    monkeypatch.setattr(program, "HOME", tmp_path)
+    cell = {"__name__": "__main__", "Section": lab.Section}
+    exec("section = Section('ch0701_functional_api')", cell)
+    cell["section"].data = kind
+    with pytest.raises(ValueError, match=f"section.data is '{kind}', and {name} has no such data."):
+        cell["section"].lesson("7.1.4", name)
+    assert capsys.readouterr() == ("", "")
+    if kind == "real":
+        parser = program.parser_of(script := lessons.read(SCRIPTS[0]), {})
+        given = parser.parse_args([name, "--data", kind])
+        with pytest.raises(startup.UsageError, match=f"'{name}'.*--list --data real"):
+            program.Program(script, given)
 
 
 def test_a_run_on_real_data_says_so_and_mixes_with_no_other(tmp_path):
-    command = [sys.executable, ROOT / "ch0701_functional_api.py", "bottleneck", "--data", "real"]
-    environment = os.environ | {"LANG": "C.UTF-8", "MPLBACKEND": "agg"}
-    done = subprocess.run(
-        [*command, "--output", tmp_path], capture_output=True, env=environment, encoding="utf-8"
-    )
+    script = [sys.executable, ROOT / "ch0701_functional_api.py", "bottleneck", "--data", "real"]
+    command = [*script, "--output", tmp_path]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Handwritten digits" in done.stdout
     assert "best possible" not in done.stdout
@@ -331,24 +275,21 @@ def test_a_run_on_real_data_says_so_and_mixes_with_no_other(tmp_path):
     assert [path.name for path in (tmp_path / "my_figures").iterdir()] == [folder.name]
 
 
-def claim(**options):
-    given = {"at_least": 0.5, "data": "real", "unit": "accuracy"} | options
-    return Claim("7.1.4", "bottleneck", "With a shortcut", 0.9, **given)
+CLAIM = ("7.1.4", "bottleneck", "With a shortcut", 0.9, "accuracy")
 
 
 def test_the_recorded_splits_stand_below_a_claim_on_real_data(tmp_path, monkeypatch):
-    path = tmp_path / "real.csv"
-    path.write_text(
-        "lesson,claim,runs,held,median,expected,verdict\n"
-        "bottleneck,With a shortcut,10,9,0.45,0.25,holds\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setattr(claims, "REAL", path)
-    text = claims.on_splits(claim())
-    assert text.startswith("holds: on 9 of 10 recorded splits the right way")
-    assert "0.450" in text
-    assert "0.250" in text
-    assert claims.on_splits(claim(data="synthetic")) == claims.on_splits(claim(data="imdb")) == ""
+    row = "bottleneck,With a shortcut,10,9,0.45,0.25,holds\n"
+    monkeypatch.setattr(claims, "REAL", tmp_path / "real.csv")
+    head = "lesson,claim,runs,held,median,expected,verdict\n"
+    claims.REAL.write_text(head + row, encoding="utf-8")
+    texts = [
+        claims.on_splits(Claim(*CLAIM, at_least=0.5, data=of))
+        for of in ("real", "synthetic", "imdb")
+    ]
+    assert texts[0].startswith("holds: on 9 of 10 recorded splits the right way")
+    assert texts[0].endswith("effect 0.450, expected 0.250")
+    assert texts[1:] == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -362,18 +303,15 @@ def test_the_recorded_splits_stand_below_a_claim_on_real_data(tmp_path, monkeypa
 )
 def test_a_verdict_takes_the_sign_on_nine_of_ten_splits_and_the_expected_effect(effects, verdict):
     lesson = next(one for one in lessons.read(SCRIPTS[0]).lessons if one.name == "bottleneck")
-    records = [{"claims": [claim(at_least=0.9 - effect).as_record()]} for effect in effects]
-    (row,) = evidence.real_rows(SCRIPTS[0], lesson, "key", records)
-    assert row["verdict"] == verdict
-    assert int(row["held"]) == sum(effect > 0 for effect in effects)
-    assert float(row["expected"]) == lesson.real["claims"]["With a shortcut"]["expected"]
-
-
-def test_what_must_be_small_has_its_effect_below():
-    lesson = next(one for one in lessons.read(SCRIPTS[0]).lessons if one.name == "siamese_lstm")
-    one = Claim("7.1.5", "siamese_lstm", "The head as printed", 0.5, "accuracy", at_most=0.9)
-    (row,) = evidence.real_rows(SCRIPTS[0], lesson, "key", [{"claims": [one.as_record()]}])
-    assert (float(row["median"]), row["verdict"]) == (pytest.approx(0.4), "holds")
+    for bounds in (
+        [{"at_least": 0.9 - effect} for effect in effects],
+        [{"at_most": 0.9 + effect} for effect in effects],
+    ):
+        records = [{"claims": [Claim(*CLAIM, **of).as_record()]} for of in bounds]
+        (row,) = evidence.real_rows(SCRIPTS[0], lesson, "key", records)
+        assert row["verdict"] == verdict
+        assert int(row["held"]) == sum(effect > 0 for effect in effects)
+        assert float(row["expected"]) == lesson.real["claims"]["With a shortcut"]["expected"]
 
 
 def test_the_table_of_real_data_is_of_todays_code():
@@ -388,8 +326,7 @@ def test_the_table_of_real_data_is_of_todays_code():
 
 @pytest.mark.slow
 def test_the_real_archive_is_to_be_had(tmp_path, monkeypatch):
-    target = tmp_path / "my_data" / "vaderSentiment-3.3.2.tar.gz"
-    monkeypatch.setattr(ratings, "ARCHIVE", target)
+    monkeypatch.setattr(ratings, "ARCHIVE", tmp_path / "my_data" / ratings.ARCHIVE.name)
     ratings.read.cache_clear()
     try:
         found, rated = ratings.read()
@@ -400,3 +337,78 @@ def test_the_real_archive_is_to_be_had(tmp_path, monkeypatch):
     assert len(found) == 23450
     assert sum(one.source == "movies" for one in found) > 10_000
     assert rated["wonderful"] > 0
+
+
+# The reviews of IMDB, in their own format
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """A function that writes files of Keras's format, where Keras finds them, of these reviews."""
+    monkeypatch.setattr(
+        "keras.src.datasets.imdb.get_file", lambda fname, **options: str(tmp_path / fname)
+    )
+
+    def ragged(*lists):
+        array = np.empty(len(lists), dtype=object)
+        array[:] = lists
+        return array
+
+    def write(*reviews):
+        parts = {"x_train": ragged(*reviews), "y_train": np.array([1, 0, 1])}
+        parts |= {"x_test": ragged([1, 2], [6, 6, 6, 3]), "y_test": np.array([0, 1])}
+        np.savez(tmp_path / "imdb.npz", **parts)
+        words = ["the", "bad", "great", "caf\u00e9", "\x08dull", "film"]
+        ranks = {word: rank for rank, word in enumerate(words, start=1)}
+        (tmp_path / "imdb_word_index.json").write_text(json.dumps(ranks), encoding="utf-8")
+
+    return write
+
+
+def test_reviews_come_in_the_form_of_the_synthetic_ones_with_printable_words(write):
+    write([1, 3], [1, 2, 6, 6, 6, 5], [4])
+    task = imdb.reviews(length=4, words=9)
+    assert task.train.dtype == "int32"
+    # Keras reads them in an order of its own: a start (1), then ranks + 3, or 2 from number 9 on.
+    pairs = zip(task.train.tolist(), task.train_targets.tolist(), strict=True)
+    verdicts = {tuple(row): good for row, good in pairs}
+    assert verdicts == {(0, 0, 1, 7): [1.0], (0, 1, 4, 6): [1.0], (2, 2, 2, 8): [0.0]}
+    assert sorted(task.test.tolist()) == [[0, 1, 4, 5], [2, 2, 2, 6]]
+    assert task.best_possible == 1
+    assert task.words[:4] == ["<pad>", "<start>", "<unknown>", "<unused>"]
+    assert task.words[4:] == ["the", "bad", "great", "caf\\xe9", "\\x08dull"]
+    assert task.kinds == ["padding", *["word"] * 4, "negative", "positive", "word", "word"]
+    fewer = imdb.reviews(train=2, test=1, length=4, words=8)
+    assert (fewer.train.shape, fewer.train_targets.shape) == ((2, 4), (2, 1))
+    assert (fewer.test.shape, fewer.test_targets.shape) == ((1, 4), (1, 1))
+
+
+@pytest.mark.parametrize("cache", [None, b"half of a file"], ids=["no cache", "a broken file"])
+def test_without_cache_and_network_one_sentence_says_so(cache, tmp_path, monkeypatch, capfd):
+    def unreachable(address, *rest):
+        raise URLError(OSError(-2, "Name or service not known"))
+
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
+    (tmp_path / "datasets").mkdir()
+    if cache:
+        (tmp_path / "datasets" / "imdb.npz").write_bytes(cache)
+    with pytest.raises(startup.UsageError) as refused:
+        imdb.reviews()
+    text = str(refused.value)
+    assert "Name or service not known" in text
+    assert text.endswith("into ~/.keras/datasets.")
+    assert "\n" not in text
+    assert capfd.readouterr() == ("", "")
+    assert keras.config.is_interactive_logging_enabled()  # as it was
+
+
+def test_a_file_that_would_run_code_is_refused_and_runs_none(write, tmp_path):
+    class Touch:
+        def __reduce__(self):
+            return (tmp_path.joinpath("touched").touch, ())
+
+    write([1], [2], [Touch()])
+    with pytest.raises(startup.UsageError, match="Refusing to deserialize"):
+        imdb.reviews()
+    assert not (tmp_path / "touched").exists()
