@@ -135,8 +135,7 @@ class Logging(Job):
         files = [path for path in self.place.rglob("*") if path.is_file()]
         before, self.logged = self.logged, {path: path.read_bytes() for path in files}
         assert all(self.logged[path] == content for path, content in before.items())
-        newest = max(self.place.iterdir(), key=lambda path: path.stat().st_mtime_ns, default=None)
-        return len(self.logged.get(newest and newest.with_suffix(".done"), b""))
+        return sum(path.stat().st_size for path in self.place.glob("*.done"))
 
     def ended(self) -> int:
         self.died()
@@ -145,11 +144,10 @@ class Logging(Job):
     def curves(self) -> Iterator[dict[str, list[float]]]:
         """The curves of each folder, which have an epoch for each that had ended."""
         for logs in (path for path in self.place.iterdir() if path.is_dir()):
-            parts = [part for part in ("train", "validation") if (logs / part).exists()]
             curves = {
-                f"{part}/{tag}": curve
-                for part in parts
-                for tag, curve in board.scalars(logs / part).items()
+                f"{part.name}/{tag}": curve
+                for part in logs.iterdir()
+                for tag, curve in board.scalars(part).items()
             }
             done = logs.with_suffix(".done")
             told = len(curves.get("train/epoch_loss", []))

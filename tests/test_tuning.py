@@ -319,14 +319,6 @@ def test_what_a_database_complains_of_is_one_sentence_without_the_password():
         raise UnboundLocalError("mine")  # of the objective
 
 
-def test_a_study_goes_on_where_it_ended_and_nothing_finished_changes(file):
-    tuning.work(tuning.open_study(file, "tested"), value, 3, url=file)
-    kept = stored(file)
-    tuning.work(tuning.open_study(file, "tested"), value, 5, url=file)
-    assert stored(file)[:3] == kept
-    assert states(stored(file)) == [COMPLETE] * 5
-
-
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
 def test_the_trial_of_a_dead_worker_is_run_again_if_it_gave_a_sign_of_life(file):
     study = tuning.open_study(file, "tested", **TIMES)
