@@ -108,6 +108,14 @@ def test_after_a_worse_epoch_the_best_weights_come_back_and_the_rate_falls(
     assert (model.get_weights()[0] == best[0] + 1).all()
 
 
+def test_before_a_model_is_built_there_is_no_start_to_go_back_to(tmp_path):
+    sample = build("unbuilt")
+    sample.targets = np.full_like(sample.targets, np.nan)
+    back = callbacks.BackToTheBest(str(tmp_path / "best.weights.h5"))
+    sample.fit(back, validation_data=(sample.inputs, sample.targets))
+    assert back.loaded == []
+
+
 def test_what_cannot_go_back_is_refused_before_the_first_epoch(tmp_path):
     schedule = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9))
     back = callbacks.BackToTheBest(tmp_path / "best.weights.h5")

@@ -210,6 +210,17 @@ def test_the_best_so_far_is_worth_less_than_it_scored_on_all_samples_that_are_le
     assert 3 * validated[0] + tested[0] == pytest.approx(2)
 
 
+def test_hidden_parity_is_told_by_two_coordinates_and_by_no_line():
+    points = data.hidden_parity(0, train=5000, test=1)
+    signal = 2 * points.train_targets.argmax(axis=1) - 1.0
+    assert np.abs(signal @ points.train / 5000).max() < 0.06
+    # Of the products of coordinates, (20, 20), the signal has two: their two eigenvectors.
+    products = (points.train * signal[:, None]).T @ points.train / 5000
+    strengths = np.sort(np.abs(np.linalg.eigvalsh(products)))
+    assert (strengths[-2:] > 0.8).all()
+    assert strengths[-3] < 0.3
+
+
 def test_which_gestures_occur_does_not_tell_in_which_order():
     quiet = data.gestures(0, noise=1e-6)
     pair = quiet.train_targets.argmax(axis=1)
