@@ -16,8 +16,8 @@ TIMES = {"heartbeat": 1, "grace": 2}
 
 
 def objective(trial):
-    (Path(sys.argv[4]) / f"{os.getpid()}-{trial.number}").touch()
     x = trial.suggest_float("x", 0.0, 1.0)
+    Path(sys.argv[4], f"{os.getpid()}-{trial.number}").touch()
     time.sleep(0.5)
     while Path(sys.argv[4], "hold").exists():
         time.sleep(0.05)

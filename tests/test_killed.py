@@ -98,7 +98,7 @@ def test_ctrl_c_ends_a_program_also_in_compiled_code_or_while_an_object_is_delet
     begin = "import sys, time\nfrom ch07.lab import startup\nstartup.hear_interrupts()\n"
     program = f"{begin}{body}\nfor n in range(100): time.sleep(1)"
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout) == (status, out)
     assert error in done.stderr
     assert ("Traceback" in done.stderr) == (status != 130)
