@@ -88,6 +88,7 @@ def test_a_search_learns_is_shown_follows_its_seed_and_leaves_optuna_as_it_was(t
 
 def test_pruned_trials_count_and_a_reached_budget_runs_nothing():
     def never(trial):
+        assert trial.number < 3, "it ran on"
         raise optuna.TrialPruned
 
     study = tuning.new_study(0)
