@@ -22,7 +22,7 @@ def test_every_place_to_break_is_there():
     for place in breakages.places().values():
         text = (ROOT / place["file"]).read_text(encoding="utf-8")
         assert text.count(place["old"]) == 1, place
-        assert place["new"] not in ("", place["old"]) or place["old"] != place["new"]
+        assert place["new"] != place["old"]
         assert all((ROOT / test).exists() for test in place["tests"].split()), place
 
 
@@ -52,10 +52,8 @@ def test_the_example_is_a_lesson_and_nothing_else_has_to_be_touched(tmp_path):
     shown = run("ch0702_tensor_board.py", NAME, "--output", tmp_path, "--language", "en")
     assert "ok  Restored, it is: " in shown
     assert "Remember: restore_best_weights=True puts" in shown
-    gathered = run("-m", "tools.evidence", "ch0702_tensor_board", "--seeds", "1")
-    assert "all 1 claims hold" in gathered
     assert run("-m", "tools.documents") == ""
     notes = (root / "docs" / "7.2.md").read_text(encoding="utf-8")
-    assert "| Restored, it is | 1 times the best | stopped " in notes
+    assert "**Remember.** restore_best_weights=True puts the best epoch back" in notes
     tests = [f"tests/test_{of}.py" for of in ("conventions", "documents")]
     run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests)
