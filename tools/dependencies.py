@@ -11,6 +11,7 @@ import ast
 import functools
 import hashlib
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -25,6 +26,7 @@ REAL = ("digits", "ratings", "real")  # the modules of real data
 SETTINGS = ("ch07.lab.startup", "settle")  # threads, determinism, float32
 SHOWN = {f"section.{name}" for name in ("picture", "diagram", "say", "remember")}
 OURS = re.compile(r"(ch07|exercises)(\.\w+)*|ch07\d\d_\w+")
+PARSING = threading.Lock()  # in Python 3.11 two threads that parse at once may end in a SystemError
 
 
 @dataclass
@@ -84,7 +86,8 @@ class Sources:
     def module(self, name: str) -> Module:
         """A module of the project, by its name."""
         text = path_of(name).read_text(encoding="utf-8")
-        module = Module(text.splitlines(), ast.parse(text), {}, {})
+        with PARSING:
+            module = Module(text.splitlines(), ast.parse(text), {}, {})
         for node in module.tree.body:
             if isinstance(node, ast.Import):
                 imported = {one.asname or one.name: (one.name, "") for one in node.names}
