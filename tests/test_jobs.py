@@ -64,7 +64,7 @@ def test_lines_come_in_the_order_of_the_book_and_what_a_worker_tells_is_kept(run
 
 
 ENDS = f"print({event(ends='one', seconds=1, claims=[])!r}, flush=True)\n"
-WAITS = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(600)"
+WAITS = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(20)"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills as POSIX does")
