@@ -207,6 +207,7 @@ def test_the_disparity_is_the_shift_between_the_pictures_and_in_neither():
         (left[:, :, shift:] * right[:, :, : 24 - shift]).mean(axis=(1, 2)) for shift in range(8)
     ]
     assert np.mean(np.argmax(matches, axis=0) == task.test_targets[:, 0]) > 0.98
+    assert np.bincount(task.test_targets[:, 0].astype(int)) == pytest.approx([125] * 8, abs=30)
     # One picture: none of its simple statistics follows the disparity.
     for statistic in (left.mean((1, 2)), left.std((1, 2)), left[:, :, -1].mean(1)):
         assert abs(np.corrcoef(statistic, task.test_targets[:, 0])[0, 1]) < 0.1
