@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ch07.lab import language, lessons, page, program, startup
+from ch07.lab import language, lessons, page, program, section, startup
 from ch07.lab.claims import Claim
 from ch07.plots import common
 
@@ -331,6 +331,18 @@ def test_damaged_records_of_earlier_runs_harm_no_later_one(damage, run, out):
     ended = run(cells=[ACCURACY])
     assert (ended.status, len(ended.record["claims"])) == (0, 2)
     assert earlier.read_bytes() == before
+
+
+def test_a_lesson_that_logs_says_how_to_see_its_own_runs_alone(run, out):
+    cell = ACCURACY.replace("section.remember()", 'section.log_dir("a")\n    section.remember()')
+    assert cell != ACCURACY
+    printed = run(cells=[cell]).out
+    (folder,) = (out / "my_log_dir").iterdir()
+    (asked,) = re.findall(r"for these alone: (\S+)", printed)
+    assert re.search(asked, f"{folder.name}/train")
+    before, after = "20261127-235959-a", "20261128-000001-b"
+    assert section.runs_named([before, before]) == "20261127-(235959).*/"
+    assert section.runs_named([before, after]) == "(20261127-235959|20261128-000001).*/"
 
 
 # Cells and imports

@@ -75,6 +75,7 @@ class Section:
         self.claims: list[Claim] = []
         self.current: lessons.Lesson | None = None
         self.lines: list[Progress] = []
+        self.logged: list[str] = []
         self.program: program.Program | None = None
         try:
             parser = program.parser_of(self.script, {**(commands or {}), **(options or {})})
@@ -121,6 +122,7 @@ class Section:
             raise ValueError(f"section.data is {self.data!r}, and {name} has no such data.")
         self.close()
         self.current, self.claims, self.started = lesson, [], time.perf_counter()
+        self.logged = []
         if self.console.told_by:
             self.console.event(begins=name)
         self.console.print(Text(f"\n{number} {language.of(lesson.title)}", style="bold"))
@@ -196,6 +198,8 @@ class Section:
     def remember(self) -> None:
         """Print the sentence to remember, with which a lesson ends."""
         self.go_on()
+        if self.logged:
+            self.say(f"In TensorBoard's filter of runs, for these alone: {runs_named(self.logged)}")
         if self.guess is not None and self.claims:
             claim, guess = self.claims[0], number(self.guess)
             outcome = f"You guessed {guess}, measured was {number(claim.value)}: {claim.sentence}"
@@ -252,7 +256,9 @@ class Section:
 
     def log_dir(self, name: str) -> Path:
         """A new folder in my_log_dir for what TensorBoard is to show of the training `name`."""
-        return self.new_folder("my_log_dir", name)
+        folder = self.new_folder("my_log_dir", name)
+        self.logged.append(folder.name)
+        return folder
 
     def folder_for(self, name: str) -> Path:
         """A new folder in my_trainings for what else the training `name` leaves behind."""
@@ -333,3 +339,12 @@ class Section:
             startup.refusal(f"{early}{error}{'' if str(error).endswith('.') else '.'}")
             startup.leave(2)
         sys.__excepthook__(kind, error, trace)
+
+
+def runs_named(folders: Sequence[str]) -> str:
+    """A regular expression for the runs in `folders`, whose names begin with date and time."""
+    moments = list(dict.fromkeys(name[:15] for name in folders))
+    day = moments[0][:9]
+    if all(moment.startswith(day) for moment in moments):
+        return f"{day}({'|'.join(moment.removeprefix(day) for moment in moments)}).*/"
+    return f"({'|'.join(moments)}).*/"
