@@ -19,7 +19,7 @@ from ch07.data import digits, imdb, ratings, real
 from ch07.data.tasks import UNKNOWN
 from ch07.lab import claims, lessons, program, startup
 from ch07.lab.claims import Claim
-from tests.test_data import arrays, forms, rows
+from tests.test_data import rows
 from tools import evidence
 
 ROOT = startup.ROOT
@@ -90,9 +90,11 @@ def test_digits_have_their_form_and_the_seed_splits_off_what_is_never_trained_on
     for part in ("train", "validation", "test"):
         if getattr(task, part) is not None:
             inputs, targets = getattr(task, part), getattr(task, f"{part}_targets")
-            assert (forms(inputs), forms(targets)) == DIGITS[name]
-            assert len({len(array) for array in [*arrays(inputs), *arrays(targets)]}) == 1
-            seen.append({picture for of in arrays(inputs) for picture in rows(of)})
+            forms = keras.tree.map_structure(lambda array: array.shape[1:], (inputs, targets))
+            assert forms == DIGITS[name]
+            arrays = keras.tree.flatten((inputs, targets))
+            assert len({len(array) for array in arrays}) == 1
+            seen.append({picture for of in keras.tree.flatten(inputs) for picture in rows(of)})
     if name != "sums":  # there a picture is eight words of 256, which several pictures are
         assert not set.intersection(*seen)
     assert task.best_possible is UNKNOWN
