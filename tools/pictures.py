@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from ch07 import board
 from ch07.lab.files import write_aside
@@ -31,6 +31,7 @@ PICTURES = ROOT / "docs" / "pictures"
 MOST = 150_000  # bytes of a picture: a page with forty of them still opens at once
 WIDEST = 1400  # pixels: as wide as a page shows them on a sharp screen
 NARROWEST = 700  # pixels: a narrow diagram is not blown up to the width of a page
+PAPER = "#F1F2F4"  # what white becomes: it glares on no dark page, and is calm on a light one
 ANIMATIONS = 2  # seconds until a page of TensorBoard has ended them, which nothing on it tells
 
 # For each fault of the clinic: the tab of TensorBoard and the tags in which its symptom is seen.
@@ -44,14 +45,15 @@ SYMPTOMS = {
 
 
 def small(picture: Image.Image) -> bytes:
-    """`picture` as a PNG of at most `MOST` bytes, on white, in as many colours as there is room."""
+    """`picture` as a PNG of at most `MOST` bytes, on `PAPER`, in as many colours as have room."""
     if picture.width > WIDEST:
         height = round(picture.height * WIDEST / picture.width)
         picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
     wide = max(picture.width, NARROWEST)
-    opaque = Image.new("RGB", (wide, picture.height), "white")  # on dark, too
+    opaque = Image.new("RGB", (wide, picture.height), "white")
     mask = picture.getchannel("A") if "A" in picture.getbands() else None
     opaque.paste(picture, ((wide - picture.width) // 2, 0), mask=mask)
+    opaque = ImageChops.multiply(opaque, Image.new("RGB", opaque.size, PAPER))
     for colours in (256, 128, 64, 32, 16):
         buffer = io.BytesIO()
         opaque.quantize(colours, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
