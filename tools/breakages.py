@@ -59,7 +59,7 @@ def caught_by(root: Path, *arguments: str) -> str:
     """The first test of the copy at `root` that fails; empty if none does."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
     ended = subprocess.run([*command, *arguments], cwd=root, capture_output=True, text=True)
-    if ended.returncode == 0:
+    if ended.returncode in (0, 5):  # 5: all of them are slow, and left out
         return ""
     found = FAILED.search(ended.stdout)
     return found[1] if found else f"pytest ended with {ended.returncode}"
