@@ -39,13 +39,14 @@ def digest(place: Mapping[str, str]) -> str:
 
 
 def copied(folder: Path) -> None:
-    """Copy what git knows of the project, as it is now, into `folder`."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).exists():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target)
+    """Copy the project as it is now into `folder`, which is not there yet, without what runs wrote.
+
+    Whoever keeps an environment in the folder of the project calls it venv, .venv or env.
+    """
+    others = shutil.ignore_patterns(
+        ".git", "my_*", "__pycache__", ".*_cache", ".hypothesis", "*env"
+    )
+    shutil.copytree(ROOT, folder, ignore=others)
 
 
 def break_it(place: Mapping[str, str], root: Path) -> None:
