@@ -1,5 +1,6 @@
 """The worked example of docs/developing.md: a lesson is added to a copy of the project and runs."""
 
+import json
 import re
 import subprocess
 import sys
@@ -24,6 +25,17 @@ def test_every_place_to_break_is_there():
         assert text.count(place["old"]) == 1, place
         assert place["new"] != place["old"]
         assert all((ROOT / test).exists() for test in place["tests"].split()), place
+
+
+def test_the_record_of_broken_places_is_of_todays_list_and_names_tests_that_are_there():
+    record = json.loads(breakages.CAUGHT.read_text(encoding="utf-8"))
+    every = breakages.places()
+    assert {name: of["of"] for name, of in record.items()} == {
+        name: breakages.digest(of) for name, of in every.items()
+    }
+    for name, of in record.items():
+        path, _, test = of["test"].partition("[")[0].partition("::")
+        assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), name
 
 
 @pytest.mark.slow

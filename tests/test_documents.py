@@ -14,7 +14,7 @@ from tools import documents
 
 PAGES = documents.pages()
 PAIRS = [(page.path, page.path.with_suffix(".zh-CN.md")) for page in PAGES if page.language == "en"]
-FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+FENCE = documents.FENCE
 MARKS = re.compile(r"<!--.*?-->")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
 TERMS = tomllib.loads((ROOT / "tests" / "wrong_terms.toml").read_text(encoding="utf-8"))

@@ -33,6 +33,20 @@ def test_the_gradient_ratio_is_the_product_of_the_weights_between_the_calls_of_t
         inspection.gradient_ratio(shared, ("w1", "w2"), x, y)
 
 
+def test_gradients_are_those_of_a_model_that_runs_as_in_training():
+    seen = []
+
+    class Listener(layers.Layer):
+        def call(self, inputs, training=None):
+            seen.append(training)
+            return inputs
+
+    stack = [layers.Dense(4, name="first"), Listener(name="last"), layers.Dense(1, "sigmoid")]
+    model = keras.Sequential([keras.Input((3,)), *stack])
+    inspection.gradient_over_layers(model, ("first", "last"), random(8, 3), np.ones((8, 1)))
+    assert seen[-1] is True
+
+
 def test_to_look_at_gradients_leaves_moving_averages_alone():
     inputs = keras.Input((3,))
     x = layers.BatchNormalization(name="first")(layers.Dense(4, name="dense")(inputs))

@@ -9,7 +9,6 @@ have no line yet, or that have changed.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 import shutil
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from ch07.lab.files import write_aside
 from ch07.lab.startup import ROOT
+from tools import dependencies
 
 LIST = Path(__file__).with_name("breakages.toml")
 CAUGHT = LIST.with_suffix(".json")
@@ -35,7 +35,7 @@ def places() -> dict[str, dict[str, str]]:
 
 def digest(place: Mapping[str, str]) -> str:
     """What changes with a place."""
-    return hashlib.sha256(json.dumps(place).encode()).hexdigest()[:10]
+    return dependencies.digest((f"{key}: {text}" for key, text in place.items()), 10)
 
 
 def copied(folder: Path) -> None:
@@ -43,9 +43,7 @@ def copied(folder: Path) -> None:
 
     Whoever keeps an environment in the folder of the project calls it venv, .venv or env.
     """
-    others = shutil.ignore_patterns(
-        ".git", "my_*", "__pycache__", ".*_cache", ".hypothesis", "*env"
-    )
+    others = shutil.ignore_patterns(".git", "my_*", "__pycache__", ".*_cache", "*env")
     shutil.copytree(ROOT, folder, ignore=others)
 
 

@@ -24,6 +24,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from ch07 import board
 from ch07.lab.files import write_aside
 from ch07.lab.startup import ROOT
+from ch07.plots.common import GREY
 from tests.screens import Browser, Server, until
 from tools import documents
 
@@ -146,7 +147,6 @@ CHART = """(() => {
 })()"""
 # Pixels: above a chart for its tag, beside it for the names of lines, between two of these.
 ABOVE, BESIDE, APART = 64, 230, 19
-GREY = "#767676"
 
 
 def tags_of(pattern: str) -> list[str]:
