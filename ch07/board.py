@@ -1,8 +1,8 @@
 """TensorBoard: what Keras leaves out of a run's logs, and the server that shows them.
 
 A run is a directory of its own, or two show as one tangled line. In it, `train` has the curves,
-histograms, graphs and the vectors for the Projector, `validation` more curves, `pictures` figures.
-What writes raises OSError where it cannot.
+histograms, graphs and the vectors for the Projector, `validation` more curves, and what is written
+after the training: figures and hyperparameters. What writes raises OSError where it cannot.
 """
 
 from __future__ import annotations
@@ -286,12 +286,20 @@ def dots(kinds: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
+def after_training(log_dir: str | Path) -> Path:
+    """Where a run has what is written after its training: in `validation`, or else in `train`.
+
+    In a directory of its own it would be one more line in TensorBoard's list of runs.
+    """
+    validation = Path(log_dir) / "validation"
+    return validation if validation.is_dir() else Path(log_dir) / "train"
+
+
 def write_picture(log_dir: str | Path, tag: str, figure: Figure) -> None:
-    """Show `figure` in the Images tab of a run, as `tag`."""
+    """Show `figure` in the Images tab of a run, as `tag`, when its training is over."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)  # works with any backend of Matplotlib
-    folder = Path(log_dir) / "pictures"
-    with writing_to(folder):
+    with writing_to(folder := after_training(log_dir)):
         tf.summary.image(tag, tf.io.decode_png(buffer.getvalue())[tf.newaxis])
     # TensorFlow reports no error on a record that is larger than its buffer, as a picture is.
     if tag not in logged(folder, "images"):
@@ -299,17 +307,18 @@ def write_picture(log_dir: str | Path, tag: str, figure: Figure) -> None:
 
 
 def write_hparams(log_dir: str | Path, hparams: Mapping[str, object]) -> None:
-    """Put a run into the table of the HParams tab, with its `hparams` and its last metrics.
+    """Put a run into the table of the HParams tab, with its last metrics, when it is over.
 
-    What is neither a number nor a text nor a truth value is shown as text.
+    They are those of `validation`, if it has any. Of the `hparams`, what is neither a number nor a
+    text nor a truth value is shown as text.
     """
     known = (bool, int, float, str, np.generic)
     shown = {n: v if isinstance(v, known) else str(v) for n, v in hparams.items()}
-    with writing_to(log_dir):
+    with writing_to(folder := after_training(log_dir)):
         # Named after the run: by default runs of equal hyperparameters become one line.
         hp.hparams(shown, trial_id=Path(log_dir).resolve().name)
-    if not logged(log_dir, "hparams"):  # as with pictures: many of them are a large record
-        raise OSError(f"'{log_dir}' has no room for hyperparameters")
+    if not logged(folder, "hparams"):  # as with pictures: many of them are a large record
+        raise OSError(f"'{folder}' has no room for hyperparameters")
 
 
 def logged(folder: str | Path, plugin: str) -> dict[str, list[np.ndarray]]:

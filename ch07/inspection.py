@@ -27,7 +27,8 @@ def gradient_over_layers(
         names: of the calls, as `calls.Call` has them: those of the layers, if each is called once.
 
     Raises:
-        ValueError: the model makes no such call.
+        ValueError: the model makes no such call, or the loss does not pass it: that of a model
+            which ends in a sigmoid or softmax is computed from what goes into that.
     """
     with tf.GradientTape() as tape, calls.watching(model) as made:
         output = model(tf.constant(inputs), training=True)
@@ -36,8 +37,10 @@ def gradient_over_layers(
     given = {call.name: call.outputs[0] for call in made if call.outputs}
     if missing := [name for name in names if name not in given]:
         raise ValueError(f"The model '{model.name}' makes no call {missing}, but {[*given]}.")
-    gradients = tape.gradient(loss, [given[name] for name in names])
-    norms = np.array([float(tf.norm(gradient)) for gradient in gradients])
+    gradients = dict(zip(names, tape.gradient(loss, [given[name] for name in names]), strict=True))
+    if passed := [name for name in names if gradients[name] is None]:
+        raise ValueError(f"No gradient reaches the call {passed} of the model '{model.name}'.")
+    norms = np.array([float(tf.norm(gradients[name])) for name in names])
     return norms / norms[-1]
 
 

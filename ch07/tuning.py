@@ -290,10 +290,10 @@ class TrialLogs:
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
         folder = self.log_dir / f"trial-{trial.number + 1:03d}"
-        board.write_hparams(folder, trial.params)
         with board.writing_to(folder / "validation"):
             for epoch, value in trial.intermediate_values.items():
                 tf.summary.scalar("epoch_accuracy", value, epoch)
+        board.write_hparams(folder, trial.params)
 
 
 def readable(params: Mapping[str, Any]) -> str:

@@ -217,7 +217,7 @@ def test_a_picture_is_logged_as_it_is_saved(tmp_path):
     figure = common.row(common.curves([0, 1], {"loss": [1, 0]}, "epoch", "loss"))
     for tag in ("first", "second"):
         board.write_picture(str(tmp_path), tag, figure)
-    pictures = board.logged(tmp_path / "pictures", "images")
+    pictures = board.logged(tmp_path / "train", "images")
     assert set(pictures) == {"first", "second"}
     width, height, png = pictures["first"][0]
     size = figure.get_size_inches() * common.DPI
@@ -227,9 +227,11 @@ def test_a_picture_is_logged_as_it_is_saved(tmp_path):
 
 def test_hyperparameters_of_any_type_are_a_line_that_is_named_after_the_run(tmp_path):
     given = {"units": np.int64(3), "rate": np.float32(0.5), "name": "a", "last": None, "of": [1, 2]}
-    for run in ("one", "other"):
+    (tmp_path / "other" / "validation").mkdir(parents=True)
+    for run, folder in {"one": "train", "other": "validation"}.items():
         board.write_hparams(str(tmp_path / run), given)
-        events = EventAccumulator(str(tmp_path / run)).Reload()
+        assert [path.name for path in (tmp_path / run).iterdir()] == [folder]
+        events = EventAccumulator(str(tmp_path / run / folder)).Reload()
         summary = events.SummaryMetadata("_hparams_/session_start_info")
         started_as = HParamsPluginData.FromString(summary.plugin_data.content).session_start_info
         assert started_as.group_name == run
@@ -291,7 +293,7 @@ def test_a_full_disk_is_an_error_of_files(full_disk, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console")
 def test_board_shows_logs_that_can_only_be_read_here_only_on_a_free_port_until_ctrl_c(tmp_path):
     root = tmp_path / "my_log_dir"
-    board.write_hparams(root / "a_run" / "train", {"units": 1})
+    board.write_hparams(root / "a_run", {"units": 1})
     # So many vectors that a thread is still reading them when Ctrl-C comes.
     words = {"word": range(3000)}
     board.write_embedding(root / "a_run", "embed", np.ones((3000, 100)), words)

@@ -24,6 +24,8 @@ def test_the_gradient_ratio_is_the_product_of_the_weights_between_the_calls_of_t
     x, y = np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
     norms = inspection.gradient_over_layers(model, ("w0", "w1", "w2"), x, y)
     assert norms == pytest.approx([0.05, 0.1, 1], rel=1e-5)
+    with pytest.raises(ValueError, match=r"No gradient reaches the call \['activation"):
+        inspection.gradient_over_layers(model, ("w0", model.layers[-1].name), x, y)
 
     point, w = keras.Input((1,)), stack[1]
     shared = keras.Model(point, layers.Activation("sigmoid")(w(w(point))))

@@ -84,7 +84,7 @@ def test_the_projector_opens_on_points_coloured_by_kind_for_which_there_is_a_leg
 
 def test_hparams_compares_the_runs_with_their_last_metrics(browser):
     browser.open("hparams")
-    browser.wait_for_text("learning_rate", "train.epoch_loss", "validation.epoch_loss")
+    browser.wait_for_text("learning_rate", "epoch_loss", "epoch_accuracy")
     for run in browser.server.runs:
         loss = board.scalars(browser.server.root / run / "validation")["epoch_loss"][-1]
         browser.wait_for_text(run, f"{loss:#.5g}")

@@ -79,7 +79,7 @@ def test_a_search_learns_is_shown_follows_its_seed_and_leaves_optuna_as_it_was(t
     assert tried[0] == tried[1] != tried[2]
     assert [line.split()[2] for line in lines] == [f"{n}/30" for n in range(1, 31)]
     assert f"best {max(tried[0]):.3f}" in lines[-1]
-    assert board.logged(tmp_path / "trial-001", "hparams")
+    assert board.logged(tmp_path / "trial-001" / "validation", "hparams")
     curve = board.scalars(tmp_path / "trial-030" / "validation")["epoch_accuracy"]
     np.testing.assert_allclose(curve, [0.25, 0.5])
     assert optuna.logging.get_verbosity() == verbosity
