@@ -1,9 +1,13 @@
 """How close the scripts come to what the machine can do: ``python -m tools.benchmarks``.
 
-Each script beside ``python -c "import keras"``, with the peak of its memory; and the main model of
-each lesson, the first that it trains with `fit`, beside a bare loop: a `tf.function` with the steps
-of an epoch and nothing else. Writes benchmarks.json and the tables of the documents; it takes some
-twenty minutes, in which the machine should do nothing else.
+- Each script beside ``python -c "import keras"``, with the peak of its memory, and the first of
+  them in one process as well.
+- The main model of each lesson, the first that it trains with `fit`, beside a bare loop: a
+  `tf.function` with the steps of an epoch and nothing else.
+- What logging costs, what growing data and growing studies cost, and what a second worker gains.
+
+Writes benchmarks.json and the tables of the documents; it takes less than ten minutes on two cores,
+in which the machine should do nothing else.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import itertools
 import json
 import math
 import os
@@ -21,22 +26,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from inspect import signature
+from pathlib import Path
 from unittest import mock
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from ch07 import board, tuning
 from ch07.lab import claims, lessons
 from ch07.lab.files import write_aside
+from ch07.lab.program import default_jobs
 from ch07.lab.startup import ROOT
 from tools import documents
 
 REPETITIONS = 3  # of everything; jobs that are compared take turns
 LONG_ENOUGH = 0.2  # seconds of a repetition: shorter ones measure the clock and the scheduler
+TIMES = 16  # as many samples, and trials
 MOST_EPOCHS = 10  # of a repetition: where an epoch is short, fit takes ten times as long for it
 
 
@@ -82,15 +91,18 @@ def timed(arguments: Sequence[str]) -> tuple[float, float]:
 
 
 def scripts() -> Iterator[dict]:
-    """Each script beside the import of Keras, and the peak of its memory."""
+    """Each script beside the imports of Keras around it, and the peak of its largest process."""
     with tempfile.TemporaryDirectory() as output:
-        jobs = {name: [f"{name}.py", "--output", output] for name in documents.SCRIPTS}
-        jobs["keras"] = ["-c", "import keras"]
-        found = in_turn({name: functools.partial(timed, of) for name, of in jobs.items()})
-    seconds = {name: [took for took, _ in of] for name, of in found.items()}
-    for name in documents.SCRIPTS:
-        imports, peaks = spread(seconds[name], seconds["keras"]), [peak for _, peak in found[name]]
-        yield {"script": name, "imports": imports, "megabytes": spread(peaks)}
+        one, many = ["--output", output, "--jobs", "1"], ["--output", output]
+        first, *_ = documents.SCRIPTS
+        before, _ = timed(["-c", "import keras"])
+        for script, options in ((first, one), *((name, many) for name in documents.SCRIPTS)):
+            seconds, megabytes = timed([f"{script}.py", *options])
+            after, _ = timed(["-c", "import keras"])
+            jobs = 1 if options is one else default_jobs()
+            imports = 2 * seconds / (before + after)
+            yield {"script": script, "jobs": jobs, "imports": imports, "megabytes": megabytes}
+            before = after
 
 
 class CaughtFit(BaseException):
@@ -124,16 +136,16 @@ def main_training(script: str, lesson: str) -> CaughtFit | None:
 
 
 class EpochTimes(keras.callbacks.Callback):
-    """The seconds of each epoch of a `fit`."""
+    """The seconds of each epoch of a `fit`, without what follows it, and when each began."""
 
     def on_train_begin(self, logs=None):
-        self.seconds = []
+        self.begun, self.seconds = [], []
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
+        self.begun.append(time.perf_counter())
 
     def on_epoch_end(self, epoch, logs=None):
-        self.seconds.append(time.perf_counter() - self.started)
+        self.seconds.append(time.perf_counter() - self.begun[-1])
 
 
 def by_fit(training: CaughtFit) -> Callable[[int], float]:
@@ -202,24 +214,112 @@ def trainings() -> Iterator[dict]:
             }
 
 
+def logging() -> Iterator[dict]:
+    """An epoch of listing 7.7's classifier with the callbacks for TensorBoard, over one without."""
+    training = main_training("ch0702_tensor_board", "text_classifier")
+    given = {key: training.arguments[key] for key in ("x", "y", "batch_size", "validation_data")}
+    probe = tuple(one[:64] for one in given["validation_data"])
+
+    def epoch(make: Callable[[str], list[keras.callbacks.Callback]]) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            times = EpochTimes()
+            training.model.fit(**given, epochs=4, verbose=0, callbacks=[*make(folder), times])
+            return float(np.mean(np.diff(times.begun)))  # what comes at an epoch's end counts too
+
+    callbacks = {
+        "none": lambda folder: [],
+        "keras": lambda folder: [keras.callbacks.TensorBoard(folder, histogram_freq=1)],
+        "probe": lambda folder: [board.TensorBoard(folder, probe=probe)],
+    }
+    epoch(callbacks["none"])  # which traces
+    seconds = in_turn({name: functools.partial(epoch, of) for name, of in callbacks.items()})
+    for name in ("keras", "probe"):
+        yield {"what": f"logging_{name}", "times": spread(seconds[name], seconds["none"])}
+
+
+def growth() -> Iterator[dict]:
+    """What a sample costs among `TIMES` as many, and a trial after `TIMES` as many."""
+    training = main_training("ch0701_functional_api", "sequential_and_functional")
+    grown = {
+        key: np.concatenate([value] * TIMES) if key in ("x", "y") else value
+        for key, value in training.arguments.items()
+    }
+    few, many = (CaughtFit(training.model, of) for of in (training.arguments, grown))
+    seconds = in_turn({"few": lambda: by_fit(few)(MOST_EPOCHS), "many": lambda: by_fit(many)(1)})
+    times = spread([one / TIMES for one in seconds["many"]], seconds["few"])
+    yield {"what": "growth_samples", "times": times}
+    took = [trial_seconds(seed, 25 * TIMES) for seed in range(REPETITIONS)]
+    late = [float(of[-25:].mean()) for of in took]
+    times = spread(late, [float(of[:25].mean()) for of in took])
+    yield {"what": "growth_trials", "times": times}
+    yield {"what": "trial_milliseconds", "times": spread([1000 * of for of in late])}
+
+
+def trial_seconds(seed: int, trials: int) -> np.ndarray:
+    """What a search in memory takes for each trial from the 25th on, the objective being free."""
+    ended: list[float] = []
+    now = [lambda study, trial: ended.append(time.perf_counter())]
+    study = tuning.new_study(seed)
+    tuning.work(study, lambda trial: trial.suggest_float("x", 0, 1), trials, callbacks=now)
+    return np.diff(ended)[24:]
+
+
+WORKER = """
+import sys, time
+from ch07 import tuning
+url, name, trials = sys.argv[1:]
+def objective(trial):
+    time.sleep(0.1)
+    return trial.suggest_float("x", 0, 1)
+tuning.work(tuning.open_study(url, name), objective, int(trials), url)
+"""
+
+
+def workers() -> Iterator[dict]:
+    """How many times the trials of one worker two get done, of a tenth of a second, in SQLite."""
+    with tempfile.TemporaryDirectory() as folder:
+        url, rates = f"sqlite:///{Path(folder, 'search.db').as_posix()}", {1: [], 2: []}
+        for repetition in range(REPETITIONS):
+            for count, found in rates.items():
+                name = f"{count} {repetition}"
+                command = [sys.executable, "-c", WORKER, url, name, str(30 * count)]
+                quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
+                started = [subprocess.Popen(command, **quiet) for _ in range(count)]
+                if any(process.wait() for process in started):
+                    raise RuntimeError("A worker has failed.")
+                trials = tuning.open_study(url, name).trials
+                # From when all of them work: start-up is no matter of the study.
+                begun = sorted(trial.datetime_start for trial in trials)[2 * count]
+                ended = [of.datetime_complete for of in trials if of.datetime_start > begun]
+                found.append(len(ended) / (max(ended) - begun).total_seconds())
+        yield {"what": "workers", "times": spread(rates[2], rates[1])}
+
+
 def main() -> None:
     """Measure everything."""
     if sys.platform == "win32":
         sys.exit("Windows does not tell the peak of a process's memory in a way known here.")
+    started = time.perf_counter()
     record = {
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "python": platform.python_version(),
         "machine": claims.machine(),
         "packages": {name: metadata.version(name) for name in ("tensorflow", "keras")},
         "repetitions": REPETITIONS,
+        "scripts": list(shown(scripts())),
+        "trainings": list(shown(trainings())),
+        "ratios": list(shown(itertools.chain(logging(), growth(), workers()))),
     }
-    for part in (scripts, trainings):
-        record[part.__name__] = []
-        for row in part():
-            print(row, flush=True)
-            record[part.__name__].append(row)
+    record["minutes"] = (time.perf_counter() - started) / 60
     write_aside(documents.BENCHMARKS, (json.dumps(record, indent=1) + "\n").encode())
     print("\n".join(documents.write()))
+
+
+def shown(rows: Iterable[dict]) -> Iterator[dict]:
+    """Print `rows` as they come."""
+    for row in rows:
+        print(row, flush=True)
+        yield row
 
 
 if __name__ == "__main__":

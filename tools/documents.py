@@ -356,9 +356,10 @@ class Page:
         packages = self.words["comma"].join(f"{n} {v}" for n, v in record["packages"].items())
         given = {**record, "date": record["started"][:10], "packages": packages}
         scripts = [
-            [f"`{of['script']}.py`", self.range(of["imports"]), self.range(of["megabytes"])]
+            [f"`{of['script']}.py`", *(number(of[key]) for key in ("jobs", "imports", "megabytes"))]
             for of in record["scripts"]
         ]
+        ratios = [[self.words[of["what"]], self.range(of["times"])] for of in record["ratios"]]
         imports = {row["lesson"]: number(float(row["imports"])) for row in rows_of(SECONDS)}
         each = []
         for of in record["trainings"]:
@@ -366,7 +367,8 @@ class Page:
             each.append([f"`{of['lesson']}`", imports.get(of["lesson"], NEVER), *ranges])
         return (
             f"{self.words['benchmarks'].format(**given)}\n\n"
-            f"{self.table(['script', 'imports', 'megabytes'], scripts, 2)}\n\n"
+            f"{self.table(['script', 'jobs', 'imports', 'megabytes'], scripts, 3)}\n\n"
+            f"{self.table(['what', 'measured'], ratios, 1)}\n\n"
             f"<details><summary>{self.words['each_lesson']}</summary>\n\n"
             f"{self.table(['lesson', 'imports', 'throughput', 'epoch'], each, 3)}\n\n</details>"
         )
