@@ -72,6 +72,17 @@ def test_a_layer_that_is_not_connected_to_the_loss_has_gradients_of_zero(tmp_pat
     assert curves["gradient_norm/unconnected"] == [0]
 
 
+def test_gradients_too_small_for_float16_are_scaled_as_in_training():
+    half = layers.Dense(1, use_bias=False, dtype="mixed_float16", name="half")
+    model = keras.Sequential([keras.Input((1,)), half])
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()), "mse")
+    half.set_weights([np.ones((1, 1))])
+    x = np.full((1, 1), 1e-4)  # of x ** 2, the gradient is 2e-8: in float16 that is 0
+    weights = {"half/kernel": half.kernel}
+    _, numbers = board.look(model, (x, np.zeros((1, 1))), weights)
+    assert float(numbers["gradient_norm/half"]) == pytest.approx(2e-8, rel=0.01)
+
+
 def test_weights_of_samples_belong_to_the_probe(tmp_path):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1, name="score")])
     once, thrice = (
