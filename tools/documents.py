@@ -27,7 +27,7 @@ from os.path import relpath
 from pathlib import Path
 
 from ch07.lab import lessons
-from ch07.lab.claims import EVIDENCE, REAL, SECONDS, number
+from ch07.lab.claims import EVIDENCE, REAL, SECONDS, named, number
 from ch07.lab.files import write_aside
 from ch07.lab.lessons import Lesson, Script
 from ch07.lab.startup import ROOT
@@ -212,7 +212,7 @@ class Page:
     def compared(self, script: Script, row: dict[str, str], without: Sequence[str] = ()) -> str:
         """What a claim is compared with, but for some of it."""
         return self.words["comma"].join(
-            f"{self.translated(script.compared_with, name)} {number(value)}"
+            named(self.translated(script.compared_with, name), value)
             for name, value in others(row).items()
             if name not in without
         )
@@ -335,11 +335,12 @@ class Page:
         for lesson in script.lessons:
             source, of = self.lesson(lesson.of)
             link = self.words["exercise_to"].format(self.code(source, of))
-            command = f"`python -m exercises.{name} {lesson.name}`"
+            solution = self.words["solution"].format(self.code(script, lesson))
+            command = self.words["run"].format(f"python -m exercises.{name} {lesson.name}")
             claims = [f"- {self.line(script, lesson, row)}" for row in self.claims(lesson.name)]
             lines += [
                 f"### {lesson.number} {self.of(lesson.title)}",
-                f"{link} \u00b7 {self.code(script, lesson)} \u00b7 {command}",
+                f"{link} \u00b7 {solution} \u00b7 {command}",
                 self.of(lesson.test),
                 f"<details><summary>{self.words['answer']}</summary>",
                 "\n".join(claims),

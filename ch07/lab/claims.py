@@ -31,6 +31,11 @@ def number(value: float) -> str:
     return f"{value:.{DIGITS}g}" if abs(value) < 0.0995 else f"{value:,.{DIGITS}f}"
 
 
+def named(name: str, value: float) -> str:
+    """`value` behind its name, with a colon between them if the name ends with a number too."""
+    return f"{name}{':' * name[-1].isdigit()} {number(value)}"
+
+
 @dataclass(frozen=True)
 class Claim:
     """A sentence of the chapter, the number measured for it, and the bound it has to keep."""

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ch07.lab.claims import Claim, number
+from ch07.lab.claims import Claim, named, number
 from ch07.lab.language import tr
 
 WIDTH = 100  # columns of a line where nothing tells the width: what PyCharm's Run window shows
@@ -84,7 +84,7 @@ def described(claim: Claim) -> str:
     if not claim.holds:
         value += tr(", ") + claim.bound
     if claim.compared_with:
-        others = [f"{tr(name)} {number(of)}" for name, of in claim.compared_with.items()]
+        others = [named(tr(name), of) for name, of in claim.compared_with.items()]
         value += tr(" (") + tr(", ").join(others) + tr(")")
     return tr(claim.sentence) + tr(": ") + value
 

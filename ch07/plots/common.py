@@ -121,7 +121,9 @@ def bars(axes, values: Mapping, xlabel: str, names=None, title="", *, best=None,
         rows = places + (at - (len(groups[0]) - 1) / 2) * height
         lengths = [group[series] for group in groups]
         axes.barh(rows, lengths, 0.9 * height, label=series)
-        ends = np.fmax(np.fmax(lengths, 0), possible)
+        ends = np.fmax(lengths, 0)
+        near = possible < ends + 0.2 * np.nanmax([*ends, *possible])  # would lie below the number
+        ends = np.where(near, np.fmax(ends, possible), ends)
         for length, *end in zip(lengths, ends, rows, strict=True):
             axes.annotate(f" {number(length)}", end, **BESIDE)
     if not np.isnan(possible).any():
