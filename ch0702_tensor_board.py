@@ -321,7 +321,7 @@ if section.lesson("7.2.1", "backup_and_restore"):
     section.remember()
 
 
-# %% 7.2.2 TensorBoard: the text classifier (listings 7.7 to 7.9)
+# %% 7.2.2 TensorBoard: the text classifier (listing 7.7)
 def build_text_classifier(max_features=2000, max_len=500, bias=0.0, hidden=(), last="sigmoid"):
     """Listing 7.7: whether a review is good; 291,937 parameters.
 

@@ -315,9 +315,10 @@ class Page:
         """What came of each round of the evidence, failed ones too."""
         by_round: dict[str, list[dict[str, str]]] = {}
         for row in rows_of(ROUNDS):
-            real = row["script"].endswith("_real")
-            real = self.words["brackets"].format(self.words["real"]) if real else ""
-            by_round.setdefault(row["round"] + real, []).append(row)
+            kinds = ("real", "exercises")
+            kind = next((of for of in kinds if row["script"].endswith(f"_{of}")), "")
+            kind = kind and self.words["brackets"].format(self.words[kind])
+            by_round.setdefault(row["round"] + kind, []).append(row)
         lines = []
         for name, rows in by_round.items():
             seeds = [int(row["seed"]) for row in rows]
