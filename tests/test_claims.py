@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ch07.lab.claims import Claim, Record, number
+from ch07.lab.claims import Claim, Record, named, number
 from ch07.lab.console import came_out, claim_text
 from ch07.lab.files import new_folder, write_aside
 
@@ -15,6 +15,11 @@ from ch07.lab.files import new_folder, write_aside
 def claim(value=0.9, **options):
     options = {"at_least": 0.5} | options
     return Claim("7.1.1", "lesson", "A sentence", value, "accuracy", **options)
+
+
+def test_a_name_that_ends_with_a_number_is_told_from_its_own():
+    assert named("3x3", 1) == "3x3: 1"
+    assert named("chance", 0.5) == "chance 0.500"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,13 @@ def test_every_panel_labels_its_axes_with_units_and_names_what_it_draws(panel, y
     assert sorted(text.get_text() for text in axes.get_legend().texts) == names
 
 
+def test_the_number_of_a_bar_stands_at_its_end_or_behind_a_mark_that_is_near():
+    best = {"far": 0.9, "near": 0.6, "below": 0.4, "unknown": np.nan}
+    (axes,) = common.row(common.bars(dict.fromkeys(best, 0.5), "x (unit)", best=best)).axes
+    plt.close("all")
+    assert [text.xy[0] for text in axes.texts] == [0.5, 0.6, 0.5, 0.5]
+
+
 def test_a_heat_map_writes_its_numbers_and_a_saved_figure_is_closed_without_a_screen(tmp_path):
     panel = common.heat_map(np.array([[0.25, 1.0]]), "share", ["row"], ["left", "right"])
     figure = common.row(panel)

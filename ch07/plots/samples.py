@@ -45,9 +45,10 @@ def sample(axes, values: np.ndarray, words: Sequence[str] | None, name: str, tit
     axes.set(xticks=[], yticks=[], xlabel=name)
     axes.grid(visible=False)
     if values.dtype.kind == "i":
-        # "filler 25" is one word, which no line ends in the middle of.
-        names = [words[word].replace(" ", "\u00a0") if words else f"{word}" for word in values]
+        names = [words[word] if words else f"{word}" for word in values]
         letters = words and max(map(len, names[-20:])) == 1
+        if not letters:  # "filler 25" is one word, which no line ends in the middle of
+            names = [name.replace(" ", "\u00a0") for name in names]
         lines = textwrap.wrap(("" if letters else " ").join(names), 15)[-LINES:]
         axes.text(0.03, 0.5, "\n".join(lines), fontsize=8, va="center", gid=common.AS_IT_IS)
         axes.spines[:].set_visible(True)
