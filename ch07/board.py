@@ -287,10 +287,7 @@ def dots(kinds: Sequence[str]) -> bytes:
 
 
 def after_training(log_dir: str | Path) -> Path:
-    """Where a run has what is written after its training: in `validation`, or else in `train`.
-
-    In a directory of its own it would be one more line in TensorBoard's list of runs.
-    """
+    """Where figures and hyperparameters go: in a directory of their own they would be a run."""
     validation = Path(log_dir) / "validation"
     return validation if validation.is_dir() else Path(log_dir) / "train"
 

@@ -71,7 +71,6 @@ def test_the_record_has_every_script_within_its_limits_and_the_lessons_that_trai
     assert [of["jobs"] == 1 for of in scripts] == [True, False, False, False]
     assert max(of["imports"] for of in scripts) <= 30
     assert max(of["megabytes"] for of in scripts) <= 1500
-    assert record["minutes"] < 10
     measured = [of["lesson"] for of in record["trainings"]]
     names = [lesson.name for _, lesson in documents.all_lessons()]
     assert measured == [name for name in names if name in measured]

@@ -53,6 +53,7 @@ def epochs_until_stop(callback, model, monitor, values):
     [
         ("val_accuracy", 0.8, "auto", [0.1, 0.79, 0.8, 0.9], 3),
         ("accuracy", 0.95, "auto", [0.1, 0.79, 0.8, 0.9], 4),
+        ("accuracy", 0.85, "auto", [0.1, float(np.float32(0.85)), 0.9], 2),  # 425 of 500
         ("loss", 0.1, "auto", [1.6, 0.5, np.nan, 0.1, 0.01], 4),
         ("income_loss", 0.1, "auto", [1.6, 0.05, 0.01], 2),
         ("val_mae", 2, "auto", [9.0, 3.0, 1.5, 1.0], 3),

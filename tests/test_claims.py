@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ch07.lab.claims import Claim, Record, named, number
+from ch07.lab.claims import Claim, Record, counted, named, number
 from ch07.lab.console import came_out, claim_text
 from ch07.lab.files import new_folder, write_aside
 
@@ -20,6 +20,10 @@ def claim(value=0.9, **options):
 def test_a_name_that_ends_with_a_number_is_told_from_its_own():
     assert named("3x3", 1) == "3x3: 1"
     assert named("chance", 0.5) == "chance 0.500"
+
+
+def test_one_epoch_is_said_in_the_singular():
+    assert [counted(f"{n} epochs later") for n in (1, 11)] == ["1 epoch later", "11 epochs later"]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@
   `tf.function` with the steps of an epoch and nothing else.
 - What logging costs, what growing data and growing studies cost, and what a second worker gains.
 
-Writes benchmarks.json and the tables of the documents; it takes less than ten minutes on two cores,
-in which the machine should do nothing else.
+Writes benchmarks.json and the tables of the documents; it takes some ten minutes on two cores, in
+which the machine should do nothing else.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from os.path import relpath
 from pathlib import Path
 
 from ch07.lab import lessons
-from ch07.lab.claims import EVIDENCE, REAL, SECONDS, named, number
+from ch07.lab.claims import EVIDENCE, REAL, SECONDS, counted, named, number
 from ch07.lab.files import write_aside
 from ch07.lab.lessons import Lesson, Script
 from ch07.lab.startup import ROOT
@@ -154,7 +154,7 @@ class Page:
         median = row.get("value", row["median"])  # on real data the median is of the effect
         unit = self.translated(script.units, row["unit"])
         unit = unit if "{}" in unit else f"{{}} {unit}"
-        return unit.format(number(float(median))).rstrip()
+        return counted(unit.format(number(float(median))).rstrip())
 
     def bound(self, row: dict[str, str]) -> str:
         """The bounds of a claim in words."""
@@ -358,7 +358,7 @@ class Page:
         packages = self.words["comma"].join(f"{n} {v}" for n, v in record["packages"].items())
         given = {**record, "date": record["started"][:10], "packages": packages}
         scripts = [
-            [f"`{of['script']}.py`", *(number(of[key]) for key in ("jobs", "imports", "megabytes"))]
+            [f"`{of['script']}.py`", of["jobs"], f"{of['imports']:.1f}", f"{of['megabytes']:,.0f}"]
             for of in record["scripts"]
         ]
         ratios = [[self.words[of["what"]], self.range(of["times"])] for of in record["ratios"]]

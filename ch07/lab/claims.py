@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,11 @@ def number(value: float) -> str:
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:.{DIGITS}g}" if abs(value) < 0.0995 else f"{value:,.{DIGITS}f}"
+
+
+def counted(text: str) -> str:
+    """A number with its unit, in the singular where it is one."""
+    return re.sub(r"^1 (epoch|pixel)s\b", r"1 \1", text)
 
 
 def named(name: str, value: float) -> str:

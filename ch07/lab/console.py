@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ch07.lab.claims import Claim, named, number
+from ch07.lab.claims import Claim, counted, named, number
 from ch07.lab.language import tr
 
 WIDTH = 100  # columns of a line where nothing tells the width: what PyCharm's Run window shows
@@ -70,17 +70,15 @@ def came_out(lessons: int, claims: Sequence[Claim], seconds: float) -> str:
     """In words how many lessons ran, how many of their `claims` hold, and how long that took."""
     parts = [tr(f"{lessons} lesson{'' if lessons == 1 else 's'}")]
     if claims:
-        held, hold = (
-            sum(claim.holds for claim in claims),
-            " holds" if len(claims) == 1 else "s hold",
-        )
+        held = sum(claim.holds for claim in claims)
+        hold = " holds" if len(claims) == 1 else "s hold"
         parts.append(tr(f"{held} of {len(claims)} claim{hold}"))
     return tr(", ").join([*parts, tr(f"{seconds:.0f} s")])
 
 
 def described(claim: Claim) -> str:
     """A claim without its verdict: sentence, number, what it is compared with, a missed bound."""
-    value = tr(f"{number(claim.value)} {claim.unit}".rstrip())
+    value = counted(tr(f"{number(claim.value)} {claim.unit}".rstrip()))
     if not claim.holds:
         value += tr(", ") + claim.bound
     if claim.compared_with:

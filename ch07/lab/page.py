@@ -70,9 +70,8 @@ def section(program: Program, lesson: lessons.Lesson) -> str:
     ]
     if strip.exists():
         title = tr("Samples of the data, with their targets")
-        parts.append(
-            f"<figure>{image(strip, title)}<figcaption>{text(title)}</figcaption></figure>"
-        )
+        caption = f"<figcaption>{text(title)}</figcaption>"
+        parts.append(f"<figure>{image(strip, title)}{caption}</figure>")
     if picture.exists():
         parts.append(f"<figure>{image(picture, language.of(lesson.title))}</figure>")
     parts += [claim_row(claim) for claim in claims]
