@@ -154,30 +154,21 @@ if section.lesson("7.2.1", "good_enough"):
 if section.lesson("7.2.1", "back_without_slowing_down"):
     clouds = data.clusters(section.seed, train=600, test=500)
     folder = section.folder_for("back")
-    mean, loaded = {}, {}
+    loaded = {}
     for factor in (0.1, 1.0):
         keras.utils.set_random_seed(section.seed)
         model = compiled_classifier(keras.optimizers.SGD(1.0))
         back = callbacks.BackToTheBest(folder / f"{factor}.weights.h5", factor)
-        history = model.fit(
+        model.fit(
             clouds.train, clouds.train_targets, epochs=10, verbose=0,
             validation_data=(clouds.test, clouds.test_targets),
             callbacks=[back, section.progress(f"rate times {factor}")],
-        ).history  # fmt: skip
-        mean[factor], loaded[factor] = np.mean(history["val_loss"]), len(back.loaded)
+        )  # fmt: skip
+        loaded[factor] = len(back.loaded)
 
+    slower = {"slower": loaded[0.1]}
     section.claim(
-        "As fast as before, it goes back",
-        loaded[1.0],
-        "times",
-        at_least=4,
-        compared_with={"slower": loaded[0.1]},
-    )
-    section.claim(
-        "Its mean validation loss is higher than the slower one's by",
-        mean[1.0] - mean[0.1],
-        "cross-entropy",
-        at_least=0.02,
+        "As fast as before, it goes back", loaded[1.0], "times", at_least=4, compared_with=slower
     )
     section.remember()
 
