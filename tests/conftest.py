@@ -73,20 +73,13 @@ OFFLINE = unshared("--net")
 def started(*command) -> Iterator[subprocess.Popen]:
     """A program that runs with its text in pipes, and never outlives the test, even if it fails."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, cwd=ROOT, text=True) as process:
+    # A session of its own is what a terminal would send Ctrl-C to.
+    own = {"start_new_session": True, "cwd": ROOT, "text": True}
+    with subprocess.Popen(command, **pipes, **own) as process:
         try:
             yield process
         finally:
             process.kill()  # nothing, if it has ended
-
-
-def address(process: subprocess.Popen) -> str:
-    """Where a TensorBoard that is starting can be reached: on the loopback interface."""
-    line = process.stdout.readline()
-    # Without a line it has ended, and the errors with it: reading them does not wait for ever.
-    here = line.startswith("TensorBoard is at http://127.0.0.1:")
-    assert here, line or process.stderr.read()
-    return line.split()[3]
 
 
 class Finished:
@@ -122,7 +115,7 @@ ensembling = whole_run("ch0703_ensembling")
 @pytest.fixture(scope="session")
 def tensorboard(tensor_board, tmp_path_factory):
     """TensorBoard on what section 7.2 has logged, as a reader starts it."""
-    from screens import Server  # it needs Selenium, which the fast tests do without
+    from tools.screens import Server  # it needs Selenium, which the fast tests do without
 
     folder = tmp_path_factory.mktemp("tensorboard")
     with contextlib.closing(Server(tensor_board.output / "my_log_dir", folder)) as server:

@@ -30,5 +30,3 @@ if __name__ == "__main__":
         tuning.work(tuning.open_study(url, name, **TIMES), objective, int(trials), url=url)
     except startup.UsageError as error:
         sys.exit(startup.refusal(error))
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -2,6 +2,7 @@
 
 import collections
 import errno
+import io
 import json
 import os
 import subprocess
@@ -16,9 +17,6 @@ from ch07.backup import Backup, state
 from ch07.lab.startup import UsageError
 
 KILLING = Path(__file__).resolve().parent / "killing.py"
-
-# Keras 3.15 asks NumPy 2 for the value of a variable in a way that NumPy is to give up.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def model(units=3, rate=0.5):
@@ -184,10 +182,19 @@ def test_fit_from_another_epoch_is_refused_and_the_backup_kept(path):
 # Backups that are broken
 
 
+class Trap:
+    """What an unpickled file would do."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a backup was unpickled",)
+
+
 def damaged(content):
     """The file `content` with damage of every kind, by name."""
     yield "empty", b""
     yield "text", b"no backup"
+    np.savez(file := io.BytesIO(), np.array([Trap()], dtype=object))
+    yield "pickled", file.getvalue()
     for at in range(1, len(content), len(content) // 97):  # at every part of the file
         yield f"cut at {at}", content[:at]
         # A copy that was interrupted on a system that sets the length first.
@@ -215,19 +222,6 @@ def test_a_broken_backup_is_refused_or_harmless_and_left_as_it_is(path):
     for refusal in refusals:
         assert refusal.startswith(f"the backup '{path}' cannot be read (")
         assert refusal.endswith("delete it to train from the beginning.")
-
-
-class Trap:
-    """What an unpickled file would do."""
-
-    def __reduce__(self):
-        return pytest.fail, ("a backup was unpickled",)
-
-
-def test_a_pickled_backup_is_not_read(path):
-    np.savez(path, np.array([Trap()], dtype=object))
-    with pytest.raises(UsageError, match="cannot be read"):
-        Backup(path).restore(model())
 
 
 def test_a_backup_of_another_model_is_refused_and_changes_nothing(path):
@@ -265,10 +259,7 @@ def test_a_folder_is_made_and_where_nothing_can_be_written_the_training_does_not
             Backup(place).restore(model())
 
 
-def test_a_model_that_is_not_ready_is_refused(path):
+def test_a_model_that_is_not_compiled_is_refused(path):
     stack = keras.Sequential([keras.layers.Dense(1)], name="stack")
     with pytest.raises(ValueError, match="The model 'stack' has to be compiled, before the backup"):
-        Backup(path).restore(stack)
-    stack.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="has to be built: begin it with an Input, before the"):
         Backup(path).restore(stack)

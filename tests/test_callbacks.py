@@ -14,9 +14,6 @@ from rich.console import Console
 
 from ch07 import callbacks
 
-# Keras reads its variables in a way that NumPy 2 calls outdated; not ours to mend.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 VALIDATED = {"validation_data": (vectors(), vectors(1))}
 
 
@@ -107,14 +104,6 @@ def test_after_a_worse_epoch_the_best_weights_come_back_and_the_rate_falls(
     back.on_epoch_end(4, {"val_loss": 0.5})
     assert back.loaded == [0, 2, 3]
     assert (model.get_weights()[0] == best[0] + 1).all()
-
-
-def test_before_a_model_is_built_there_is_no_start_to_go_back_to(tmp_path):
-    sample = build("unbuilt")
-    sample.targets = np.full_like(sample.targets, np.nan)
-    back = callbacks.BackToTheBest(str(tmp_path / "best.weights.h5"))
-    sample.fit(back, validation_data=(sample.inputs, sample.targets))
-    assert back.loaded == []
 
 
 def test_what_cannot_go_back_is_refused_before_the_first_epoch(tmp_path):

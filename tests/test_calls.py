@@ -19,12 +19,8 @@ from models import KINDS, build
 import ch0702_tensor_board as tensor_board
 from ch07 import backup, board, callbacks, calls, draw, inspection
 
-pytestmark = [
-    # Keras 3.15 turns its learning rate into an array in a way that NumPy 2 deprecates.
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    # Keras is no friend of models whose inputs are structures, or whose layers it has never built.
-    pytest.mark.filterwarnings("ignore:Model failed to serialize:UserWarning"),
-]
+# Keras is no friend of models whose inputs are structures, or whose layers it has never built.
+pytestmark = pytest.mark.filterwarnings("ignore:Model failed to serialize:UserWarning")
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 NO_GRAPH = r"' is (not built|a subclassed model): it has no graph of layers, .* data alone\.$"

@@ -17,15 +17,6 @@ def claim(value=0.9, **options):
     return Claim("7.1.1", "lesson", "A sentence", value, "accuracy", **options)
 
 
-def test_a_name_that_ends_with_a_number_is_told_from_its_own():
-    assert named("3x3", 1) == "3x3: 1"
-    assert named("chance", 0.5) == "chance 0.500"
-
-
-def test_one_epoch_is_said_in_the_singular():
-    assert [counted(f"{n} epochs later") for n in (1, 11)] == ["1 epoch later", "11 epochs later"]
-
-
 @pytest.mark.parametrize(
     ("value", "low", "high", "holds"),
     [
@@ -53,6 +44,8 @@ def test_numbers_and_bounds_read_well_and_counts_are_singular_and_plural():
     assert came_out(1, [claim()], 2.4) == "1 lesson, 1 of 1 claim holds, 2 s"
     assert came_out(2, [claim(), claim(0.4)], 2.6) == "2 lessons, 1 of 2 claims hold, 3 s"
     assert came_out(0, [], 0) == "0 lessons, 0 s"
+    assert [counted(f"{n} epochs later") for n in (1, 11)] == ["1 epoch later", "11 epochs later"]
+    assert [named("3x3", 1), named("chance", 0.5)] == ["3x3: 1", "chance 0.500"]
 
 
 def test_a_record_gives_every_number_back_to_the_last_bit_and_no_later_run_touches_it(

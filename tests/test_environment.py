@@ -9,12 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import keras
 import pytest
 import tensorflow as tf
-from conftest import ROOT, unshared
+from conftest import ROOT, started, unshared
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from ch07.lab import startup
@@ -113,13 +114,11 @@ def test_a_run_is_as_ever(environment, closed, usual, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("lines", [0, 1, 3])
 def test_a_pipe_closed_early_leaves_no_traceback(lines, tmp_path):
-    command = [sys.executable, SCRIPT, LESSON, "--output", tmp_path]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as process:
+    with started(sys.executable, SCRIPT, LESSON, "--output", tmp_path) as process:
         for _ in range(lines):
             process.stdout.readline()
         process.stdout.close()
-        assert process.stderr.read() == b""
+        assert process.stderr.read() == ""
 
 
 @pytest.mark.slow
@@ -151,24 +150,61 @@ def test_one_command_ends_with_the_worst_status_and_names_what_does_not_hold(tmp
     assert taken.read_text(encoding="utf-8") == "mine"
 
 
+# Ctrl-C
+
+
 @posix
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [[SCRIPT], ["-m", "ch07", "7.1.1", "7.1.2"]], ids=str)
 def test_ctrl_c_keeps_what_is_finished(command, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, *command, "--output", tmp_path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        start_new_session=True,  # of its own, to which a terminal would send Ctrl-C
-    )
-    assert any(line.startswith("7.1.2") for line in process.stdout)  # 7.1.1 is finished by now
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate()
+    with started(sys.executable, *command, "--output", tmp_path) as process:
+        assert any(line.startswith("7.1.2") for line in process.stdout)  # 7.1.1 is finished by now
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate()
     assert (process.returncode, err) == (130, "")
     assert "Interrupted" in out
     assert {lesson for lesson, _ in claims(tmp_path)} == {LESSON}
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.5, 1, 2])  # while it imports
+def test_ctrl_c_before_a_lesson_is_finished_leaves_no_traceback_and_no_record(seconds, tmp_path):
+    with started(sys.executable, SCRIPT, "siamese_lstm", "--output", tmp_path) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == 130
+    assert (err or out).endswith("Interrupted.\n" if err else "0 lessons, 0 s\n")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+# What compiled code does that calls Python and goes on without looking whether that failed.
+SWALLOWED = "import signal\ntry: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: pass"
+MISUSED = "import ctypes\nctypes.pythonapi.PyList_Append(ctypes.py_object([]), None)"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "out", "error"),
+    [
+        ("print('so far')\nraise KeyboardInterrupt", 130, b"so far", b"Interrupted."),
+        (f"{SWALLOWED}\n{MISUSED}", 130, b"", b"Interrupted."),
+        (f"{SWALLOWED}\n[][0]", 130, b"", b"Interrupted."),
+        ("class D:\n def __del__(self): raise KeyboardInterrupt\nD()", 130, b"", b"Interrupted."),
+        (MISUSED, 1, b"", b"SystemError"),
+        ("1 / 0", 1, b"", b"ZeroDivisionError"),
+        ("class D:\n def __del__(self): 1 / 0\nD()\nsys.exit()", 0, b"", b"Exception ignored"),
+    ],
+)
+def test_ctrl_c_ends_a_program_also_in_compiled_code_or_while_an_object_is_deleted(
+    body, status, out, error
+):
+    begin = "import sys, time\nfrom ch07.lab import startup\nstartup.hear_interrupts()\n"
+    program = f"{begin}{body}\nfor n in range(100): time.sleep(1)"
+    done = start(sys.executable, "-c", program, cwd=ROOT)
+    assert (done.returncode, done.stdout.strip()) == (status, out)
+    assert error in done.stderr
+    assert (b"Traceback" in done.stderr) == (status != 130)
 
 
 # What is refused
@@ -178,7 +214,6 @@ def test_ctrl_c_keeps_what_is_finished(command, tmp_path):
     ("arguments", "environment", "sentence"),
     [
         (["7.9"], {}, "there is no section or lesson '7.9'"),
-        (["--seed", "x"], {}, "a seed is a whole number"),
         (["--output", "/dev/null"], {}, "choose another --output"),
         ([], {"KERAS_BACKEND": "jax"}, "KERAS_BACKEND asks for Keras on 'jax'"),
         ([], {"MPLBACKEND": "nope"}, "Matplotlib has no backend 'nope'"),
@@ -205,35 +240,25 @@ def test_an_old_python_is_turned_away_in_one_sentence(minor, program):
     pytest.skip("that Python is not here")
 
 
-def on_a_disk(options, *command):
-    """Run Python on an empty disk in memory, its current folder, that nobody else sees."""
-    if not MOUNTED:
-        pytest.skip("no disk can be mounted here")
-    shell = f'd=$(mktemp -d) && mount -t tmpfs -o {options} none "$d" && cd "$d" && exec "$@"'
-    return start(*MOUNTED, "sh", "-c", shell, "sh", sys.executable, *command)
-
-
 @pytest.mark.slow
+@pytest.mark.skipif(not MOUNTED, reason="no disk can be mounted here")
 @pytest.mark.parametrize(
-    ("size", "script", "arguments", "sentence"),
+    ("options", "script", "arguments", "sentence"),
     [
-        ("20k", SCRIPTS[0], ["7.1.1"], "the run ended early"),
-        ("200k", SCRIPTS[1], ["text_classifier"], "the run ended early"),
-        ("60k", SCRIPTS[2], ["--study", "sqlite:///x.db", "--trials", "3"], "no finished trial is"),
+        ("ro", SCRIPTS[0], "7.1.1", "choose another --output"),
+        ("size=20k", SCRIPTS[0], "7.1.1", "the run ended early"),
+        ("size=200k", SCRIPTS[1], "text_classifier", "the run ended early"),
+        ("size=60k", SCRIPTS[2], "--study sqlite:///x.db --trials 3", "no finished trial is"),
     ],
 )
-def test_a_disk_that_is_full_ends_the_run_in_one_sentence(size, script, arguments, sentence):
-    done = on_a_disk(f"size={size}", script, *arguments, "--output", ".")
+def test_a_disk_that_is_full_or_read_only_is_one_sentence(options, script, arguments, sentence):
+    # An empty disk in memory, that nobody else sees.
+    shell = f'd=$(mktemp -d) && mount -t tmpfs -o {options} none "$d" && cd "$d" && exec "$@"'
+    command = [sys.executable, script, *arguments.split(), "--output", "."]
+    done = start(*MOUNTED, "sh", "-c", shell, "sh", *command)
     assert one_sentence(done, sentence), done.stdout.decode()
     assert b"Traceback" not in done.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_disk_that_is_read_only_is_refused_before_the_first_lesson(script):
-    done = on_a_disk("size=1m,ro", script, "--output", "out")
-    assert one_sentence(done, "choose another --output")
-    assert done.stdout == b""
+    assert done.stdout == b"" or options != "ro"
 
 
 # Safety, and other people's programs
@@ -261,6 +286,28 @@ def test_a_program_of_a_reader_is_told_from_one_of_ours(monkeypatch):
         assert (startup.own_program() is not None) == (name in ours)
 
 
+@pytest.mark.slow
+def test_a_copy_of_the_package_alone_works(tmp_path):
+    ignored = shutil.ignore_patterns("my_*", "__pycache__")
+    shutil.copytree(ROOT / "ch07", tmp_path / "ch07", ignore=ignored)
+    code = "from ch07 import backup, board, callbacks, calls, draw, tuning; print(board.DOT)"
+    done = start(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, b"32"), done.stderr
+
+
+@pytest.mark.parametrize("file", ["ch07/board.py", "ch07/tuning.py", "ch07"])
+def test_a_part_of_the_package_is_no_program_and_says_so_in_one_sentence(file):
+    done = start(sys.executable, file, cwd=ROOT)
+    assert one_sentence(done, "the folder ch07 is a package and has no programs")
+    assert done.stdout == b""
+
+
+def test_in_the_folder_of_the_package_an_import_says_where_to_go():
+    done = start(sys.executable, "-c", "import ch07", cwd=ROOT / "ch07")
+    assert done.returncode == 1
+    assert b"ImportError: the folder ch07 is a package" in done.stderr.splitlines()[-1]
+
+
 # What is checked before, and what TensorFlow says
 
 
@@ -276,14 +323,11 @@ def test_a_program_of_a_reader_starts_without_a_word_and_a_crash_says_where():
     assert b'File "<string>", line 2' in done.stderr
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"backend": "tensorflow"}', "\xff"])
-def test_other_contents_of_keras_json_start(content, tmp_path):
-    (tmp_path / "keras.json").write_text(content, encoding="latin-1")
-    startup.check_backend({"KERAS_HOME": str(tmp_path)})
-
-
 def test_keras_json_is_refused_by_path_and_keras_backend_overrules_it(tmp_path):
     path = tmp_path / "keras.json"
+    for content in ("", "{", "[]", '{"backend": "tensorflow"}', "\xff"):
+        path.write_text(content, encoding="latin-1")
+        startup.check_backend({"KERAS_HOME": str(tmp_path)})
     path.write_text('{"backend": "torch"}', encoding="utf-8")
     with pytest.raises(UsageError, match="asks for Keras on 'torch'") as refused:
         startup.check_backend({"KERAS_BACKEND": "", "KERAS_HOME": str(tmp_path)})

@@ -5,14 +5,12 @@ import io
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from screens import CHROMIUM, DRIVER, Browser, until
 
 from ch07 import board, data
+from tools.screens import CHROMIUM, DRIVER, Browser, until
 
 pytestmark = [
     pytest.mark.slow,
-    # Keras 3.15 turns its learning rate into an array in a way that NumPy 2 deprecates.
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here, or no chromedriver"),
 ]
 

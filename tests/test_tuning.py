@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,7 +18,7 @@ import numpy as np
 import optuna
 import pytest
 import sqlalchemy
-from conftest import ROOT
+from conftest import ROOT, started
 from optuna.trial import FixedTrial, TrialState
 from searching import TIMES
 
@@ -381,11 +382,10 @@ def url(request):
     return request.getfixturevalue(request.param)
 
 
-PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-
-
 def start(url, name, trials, folder):
-    return subprocess.Popen([sys.executable, WORKER, url, name, str(trials), folder], **PIPES)
+    command = [sys.executable, WORKER, url, name, str(trials), folder]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **pipes)
 
 
 def ended(process):
@@ -434,18 +434,19 @@ def test_three_workers_share_the_trials_and_a_larger_budget_goes_on(url, tmp_pat
 
 @KILLS
 @pytest.mark.slow
-def test_ctrl_c_ends_a_worker_and_its_trial_is_run_again(url, tmp_path):
-    (tmp_path / "hold").touch()
-    worker = start(url, "interrupted", 2, tmp_path)
-    assert begun(tmp_path, worker) == 0
-    worker.send_signal(signal.SIGINT)
-    assert ended(worker) == 130
-    assert states(stored(url, "interrupted")) == [FAIL, WAITING]
-    (tmp_path / "hold").unlink()
-    assert ended(start(url, "interrupted", 2, tmp_path)) == 0
-    failed, again, _ = trials = stored(url, "interrupted")
-    assert states(trials) == [FAIL, COMPLETE, COMPLETE]
-    assert again.params == failed.params
+def test_killed_again_and_again_a_search_loses_no_trial_that_is_finished(file, tmp_path):
+    rng, kept = random.Random(0), []
+    for _ in range(6):
+        worker = start(file, "killed", 99, tmp_path)
+        begun(tmp_path, worker)
+        time.sleep(2 * rng.random())  # four trials, or none
+        worker.kill()
+        worker.communicate()
+        before, kept = kept, [of for of in stored(file, "killed") if of.state == COMPLETE]
+        numbers = {trial.number: trial.params for trial in kept}
+        assert all(numbers[trial.number] == trial.params for trial in before)
+    assert len(kept) > 3
+    assert ended(start(file, "killed", len(kept) + 1, tmp_path)) == 0
 
 
 # The script, as a reader starts it
@@ -475,7 +476,7 @@ def test_the_script_searches_with_either_engine(engine, tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_ends_a_script_with_a_study_and_the_same_command_goes_on(file, tmp_path):
     command = [sys.executable, SCRIPT, "--study", file, "--output", tmp_path, "--trials"]
-    with subprocess.Popen([*command, "400"], **PIPES) as process:
+    with started(*command, "400") as process:
         assert any(line.startswith("  ..  trial ") for line in process.stdout)  # it has ended one
         process.send_signal(signal.SIGINT)
         assert "Traceback" not in process.communicate()[1]

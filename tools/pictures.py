@@ -25,8 +25,8 @@ from ch07 import board
 from ch07.lab.files import write_aside
 from ch07.lab.startup import ROOT
 from ch07.plots.common import GREY
-from tests.screens import Browser, Server, until
 from tools import documents
+from tools.screens import Browser, Server, until
 
 PICTURES = ROOT / "docs" / "pictures"
 MOST = 150_000  # bytes of a picture: a page with forty of them still opens at once
