@@ -1,8 +1,9 @@
 """Run the tests on every Python, with the oldest packages admitted and with the newest.
 
 `python -m tools.matrix` makes virtual environments for each Python from 3.11 to 3.13 that is on
-PATH or given with --python, and writes what came of the tests there into matrix.json, from which
-the table in docs/hard-use.md is made. A line that is done stays: --only runs one anew.
+PATH or given with --python, and writes what came of the fast tests there into matrix.json, from
+which the table in docs/hard-use.md is made; with --all, of the slow ones too (twenty minutes more
+for each line). A line that is done stays: --only runs one anew.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def interpreters(given: list[Path]) -> dict[str, str]:
     return {minor: found[minor] for minor in MINORS if minor in found}
 
 
-def outcome(python: str, packages: str) -> dict:
+def outcome(python: str, packages: str, chosen: list[str]) -> dict:
     """Install into a new environment and run the tests; returns a line of the record."""
     with tempfile.TemporaryDirectory() as folder:
         inside = Path(folder, "venv")
@@ -68,7 +69,7 @@ def outcome(python: str, packages: str) -> dict:
         versions = {one["name"]: one["version"] for one in listed}
         began = time.perf_counter()
         # The record, to which this belongs, is looked at when it is whole.
-        command = [program, "-m", "pytest", "-q", "--all", "-k", "not record_of_the_matrix"]
+        command = [program, "-m", "pytest", "-q", "-k", "not record_of_the_matrix", *chosen]
         tests = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         line = ""
         for line in tests.stdout:
@@ -91,6 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.matrix", description=__doc__)
     parser.add_argument("--python", nargs="*", type=Path, default=[], help="interpreters")
     parser.add_argument("--only", nargs="*", help="lines to run anew, such as 3.12-lowest")
+    parser.add_argument("--all", action="store_true", help="run the slow tests too")
     options = parser.parse_args()
     known = dict(documents.parsed(documents.MATRIX))
     for minor, python in interpreters(options.python).items():
@@ -98,7 +100,7 @@ def main() -> None:
             name = f"{minor}-{packages}"
             if name in options.only if options.only else name not in known:
                 print(f"{name}: {python}", flush=True)
-                known[name] = outcome(python, packages)
+                known[name] = outcome(python, packages, ["--all"] * options.all)
                 text = json.dumps(dict(sorted(known.items())), indent=1) + "\n"
                 write_aside(documents.MATRIX, text.encode())
                 documents.write()  # or the tests of the next line would find it out of date

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from ch07 import board
+from ch07.clinic import SYMPTOMS as RULES
 from ch07.lab.files import write_aside
 from ch07.lab.startup import ROOT
 from ch07.plots.common import GREY
@@ -36,13 +37,8 @@ PAPER = "#F1F2F4"  # what white becomes: it glares on no dark page, and is calm 
 ANIMATIONS = 2  # seconds until a page of TensorBoard has ended them, which nothing on it tells
 
 # For each fault of the clinic: the tab of TensorBoard and the tags in which its symptom is seen.
-SYMPTOMS = {
-    "rate_too_high": ("scalars", "epoch_loss"),
-    "no_sigmoid": ("histograms", "activations/sentiment"),
-    "dead_relus": ("scalars", "share_of_dead_units/conv_1"),
-    "vanishing": ("scalars", "gradient_norm/(conv_1|sentiment)"),
-    "overfitting": ("scalars", "epoch_accuracy"),
-}
+SYMPTOMS = {fault: (of.tab.lower(), of.tag) for fault, of in RULES.items()}
+SYMPTOMS["vanishing"] = ("scalars", "gradient_norm/(conv_1|sentiment)")  # not of every layer
 
 
 def small(picture: Image.Image) -> bytes:
