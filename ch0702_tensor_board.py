@@ -117,15 +117,16 @@ if section.lesson("7.2.1", "learning_rates"):
         model.compile(keras.optimizers.RMSprop(0.05), "categorical_crossentropy")
         both = [callback, section.progress(name)]
         history = model.fit(
-            x_train, y_train, epochs=12, validation_data=validation, verbose=0, callbacks=both
+            x_train, y_train, epochs=16, validation_data=validation, verbose=0, callbacks=both
         ).history
         losses[name] = history["val_loss"]
         rates[name] = history["learning_rate"]  # Book: "lr" (B18)
 
+    # Of four epochs: one alone may be a jump up or down.
+    ends = {name: np.mean(of[-4:]) for name, of in losses.items()}
     section.claim(
-        "Reduced on a plateau, the validation loss ends at",
-        losses["reduced on a plateau"][-1] / losses["constant"][-1], "of the constant rate's",
-        at_most=0.7,
+        "Reduced on a plateau, the last four validation losses are",
+        ends["reduced on a plateau"] / ends["constant"], "of the constant rate's", at_most=0.7,
     )  # fmt: skip
     section.picture(plots.learning_rates(rates, losses), clouds)
     section.remember()

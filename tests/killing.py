@@ -5,9 +5,7 @@ which a training was killed, what became of it, as a line of JSON.
 
 Whenever Keras calls a backup callback, the training is forked. The fork runs the callback traced by
 ptrace and is killed (SIGKILL) before its first system call, another fork before the second, and so
-on until one gets to the end. Each has a copy of the folder. So for everything that the callback
-does to the disk, there is a process that really died just before it: always the same ones, without
-a sleep.
+on until one gets to the end. Each has a copy of the folder: always the same deaths, and no sleep.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Every cell of every script runs on its own, and again with a change, in the hands of a reader.
 
 Here a training is cut to one short epoch, so that it takes no time; what comes out means nothing,
-and no verdict is looked at. `test_consoles.py` runs cells in the consoles of readers. At the end
-every script is run in full.
+and no verdict is looked at. At the end every script is run in full.
 """
 
 import ast

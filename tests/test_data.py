@@ -113,6 +113,7 @@ def test_the_best_scores_of_garments_are_those_of_all_that_there_are():
     assert gain["add"] < 0.1 < gain["multiply"]
     task = data.garments(0)
     assert task.best_possible == images.BEST_GARMENT_SCORES
+    assert task.test["description"].min() == 1  # 0 is padding, also where nothing is padded
     # A worn block has the brightness of a sound one, so the mean tells nothing of the price.
     brightness, prices = task.test["picture"].mean((1, 2, 3)), task.test_targets[:, 0]
     assert abs(np.corrcoef(brightness, prices)[0, 1]) < 0.07
@@ -236,7 +237,11 @@ def test_who_knows_the_patterns_tells_the_classes_and_only_some_separate(kind, r
     around = np.pad(image, ((0, 0), (0, 2), (0, 2), (0, 0)), mode="wrap")
     windows = np.lib.stride_tricks.sliding_window_view(around, (3, 3), axis=(1, 2))
     match = np.einsum("nijcab,kabc->nijk", windows, drawn).reshape(300, -1, 8)
-    # The mean of the four strongest places: the pattern is there four times.
+    # Four times, at places of one grid.
+    label = task.test_targets[f"class_{kind}"].argmax(axis=1)
+    own = np.take_along_axis(match, label[:, None, None], axis=2)[..., 0]
+    places = np.stack(np.divmod(np.argsort(own)[:, -4:], 12)) % 3
+    assert np.mean((places == places[..., :1]).all(axis=(0, 2))) > 0.95
     strongest = np.sort(match, axis=1)[:, -4:].mean(axis=1)
     assert metrics.accuracy(strongest, task.test_targets[f"class_{kind}"]) > 0.97
 

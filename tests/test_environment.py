@@ -150,9 +150,6 @@ def test_one_command_ends_with_the_worst_status_and_names_what_does_not_hold(tmp
     assert taken.read_text(encoding="utf-8") == "mine"
 
 
-# Ctrl-C
-
-
 @posix
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [[SCRIPT], ["-m", "ch07", "7.1.1", "7.1.2"]], ids=str)
@@ -287,6 +284,13 @@ def test_a_program_of_a_reader_is_told_from_one_of_ours(monkeypatch):
 
 
 @pytest.mark.slow
+def test_an_exercise_is_a_program_too(tmp_path):
+    exercise = "-m", "exercises.ch0701_exercises", "random_targets"
+    done = start(sys.executable, *exercise, "--output", tmp_path, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.slow
 def test_a_copy_of_the_package_alone_works(tmp_path):
     ignored = shutil.ignore_patterns("my_*", "__pycache__")
     shutil.copytree(ROOT / "ch07", tmp_path / "ch07", ignore=ignored)
@@ -360,10 +364,13 @@ def test_supported_pythons_start_and_others_are_refused():
         ("numpy>=99  # 7.1", "but numpy>=99 is needed: run "),
     ],
 )
-def test_a_missing_or_old_package_is_refused(line, sentence, tmp_path):
+def test_a_missing_or_old_package_is_refused(line, sentence, tmp_path, monkeypatch):
     path = tmp_path / "requirements.txt"
     path.write_text(f"# heading\n\n{line}\n", encoding="utf-8")
     with pytest.raises(UsageError, match=sentence):
+        startup.check_packages(path)
+    monkeypatch.setitem(sys.modules, "packaging.requirements", None)
+    with pytest.raises(UsageError, match="package packaging is missing: run "):
         startup.check_packages(path)
 
 

@@ -237,13 +237,6 @@ def test_a_key_changes_with_a_package(project, monkeypatch):
 # The evidence itself
 
 
-def test_every_line_of_the_evidence_belongs_to_a_lesson_that_there_is():
-    known = {(row["script"], row["lesson"]) for row in rows_of(evidence.SECONDS)}
-    scripts = (*evidence.SCRIPTS, *evidence.EXERCISES)
-    assert known <= {(script, of) for script in scripts for of in dependencies.keys(script)}
-    assert {(row["script"], row["lesson"]) for row in rows_of(evidence.EVIDENCE)} <= known
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("script", evidence.SCRIPTS)
 def test_every_lesson_has_twelve_runs_of_its_present_code(script):

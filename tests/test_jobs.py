@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ch07.lab import jobs
 from ch07.lab.claims import Claim
-from ch07.lab.console import EVENT, WORKER, Terminal
+from ch07.lab.console import EVENT, WIDTH, WORKER, Terminal
 
 
 def named(names):
@@ -108,8 +108,12 @@ def test_however_workers_end_it_is_told_none_is_left_and_what_is_finished_is_kep
 
 
 def test_a_living_line_is_told_and_not_drawn_by_a_worker(monkeypatch, capsys):
+    for name, value in {"COLUMNS": "60", "FORCE_COLOR": "1"}.items():  # as in a terminal
+        monkeypatch.setenv(name, value)
+    assert Terminal().width == 60
     monkeypatch.setenv(WORKER, "1")
     console = Terminal()
+    assert console.width == WIDTH  # whatever the terminal: the run wraps its lines
     console.update("key", Text("epoch 1"))
     console.release("key", Text("epoch 2"))
     lines = capsys.readouterr().out.splitlines()

@@ -20,13 +20,9 @@ def test_the_lowest_versions_are_those_that_the_requirements_admit():
     assert {one.name: str(one.specifier) for one in pinned} == bounds
 
 
-def test_a_python_is_known_by_what_it_says_of_itself(tmp_path):
-    assert matrix.version(sys.executable) == f"{sys.version_info[0]}.{sys.version_info[1]}"
-    assert matrix.version(tmp_path / "python3.11") == ""
-    assert matrix.version(Path(tmp_path.anchor)) == ""
-
-
-def test_pythons_that_are_given_come_before_those_on_the_path(monkeypatch):
+def test_pythons_are_what_they_say_and_those_given_come_before_those_on_the_path(monkeypatch):
+    assert matrix.version(sys.executable) == "{}.{}".format(*sys.version_info)
+    assert matrix.version(ROOT / "python3.11") == matrix.version(ROOT) == ""
     pythons = {"python3.12": "3.12", "python3.13": "3.13", "python3.11": ""}
     pythons |= {"mine": "3.12", "old": "3.9"}
     monkeypatch.setattr(matrix, "version", lambda python: pythons[str(python)])

@@ -328,15 +328,11 @@ def test_the_table_of_real_data_is_of_todays_code():
 
 
 @pytest.mark.slow
-def test_the_real_archive_is_to_be_had(tmp_path, monkeypatch):
-    monkeypatch.setattr(ratings, "ARCHIVE", tmp_path / "my_data" / ratings.ARCHIVE.name)
-    ratings.read.cache_clear()
+def test_the_real_archive_is_to_be_had():
     try:
         found, rated = ratings.read()
     except startup.UsageError as error:
         pytest.skip(str(error))
-    finally:
-        ratings.read.cache_clear()
     assert len(found) == 23450
     assert sum(one.source == "movies" for one in found) > 10_000
     assert rated["wonderful"] > 0

@@ -92,7 +92,7 @@ def test_the_rates_of_every_epoch_are_those_of_the_rules(lesson):
     of = lesson("learning_rates")
     rates, start = of["rates"], np.float32(0.05)
     np.testing.assert_allclose(rates["constant"], start)
-    halved = start * 0.5 ** (np.arange(12) // 3)
+    halved = start * 0.5 ** (np.arange(16) // 3)
     np.testing.assert_allclose(rates["halved every third epoch"], halved)
     rate, best, waited = start, np.inf, 0
     name = "reduced on a plateau"

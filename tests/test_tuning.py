@@ -223,13 +223,19 @@ def test_hidden_parity_is_told_by_two_coordinates_and_by_no_line():
     assert strengths[-3] < 0.3
 
 
-def test_which_gestures_occur_does_not_tell_in_which_order():
-    quiet = data.gestures(0, noise=1e-6)
+def test_which_gestures_occur_does_not_tell_in_which_order_and_the_best_know_both():
+    quiet, noisy = data.gestures(0, train=4000, noise=1e-6), data.gestures(0)
     pair = quiet.train_targets.argmax(axis=1)
     # What the sensors move in all, whenever they do: the same for both orders.
     moved = np.square(quiet.train).sum(axis=1)
     np.testing.assert_allclose(moved[pair == 1].mean(0), moved[pair == 2].mean(0), rtol=0.1)
     assert np.abs(moved[pair == 0].mean(0) - moved[pair == 3].mean(0)).max() > 1
+    # Who knows every signal without the noise says the pair whose signals are likeliest, together.
+    known, at = np.unique(quiet.train.round(3).reshape(-1, 96), axis=0, return_index=True)
+    fit = noisy.test.reshape(-1, 96) @ known.T - np.square(known).sum(axis=1) / 2
+    chances = [np.logaddexp.reduce(fit[:, pair[at] == n], axis=1) for n in range(4)]
+    said = np.argmax(chances, axis=0) == noisy.test_targets.argmax(axis=1)
+    assert said.mean() == pytest.approx(noisy.best_possible, abs=0.004)
 
 
 # The candidates of the lesson
@@ -434,19 +440,21 @@ def test_three_workers_share_the_trials_and_a_larger_budget_goes_on(url, tmp_pat
 
 @KILLS
 @pytest.mark.slow
-def test_killed_again_and_again_a_search_loses_no_trial_that_is_finished(file, tmp_path):
+def test_killed_again_and_again_workers_lose_no_trial_that_is_finished(url, tmp_path):
     rng, kept = random.Random(0), []
-    for _ in range(6):
-        worker = start(file, "killed", 99, tmp_path)
-        begun(tmp_path, worker)
-        time.sleep(2 * rng.random())  # four trials, or none
-        worker.kill()
-        worker.communicate()
-        before, kept = kept, [of for of in stored(file, "killed") if of.state == COMPLETE]
+    for _ in range(3):
+        workers = [start(url, "again", 99, tmp_path) for _ in range(2)]
+        for worker in workers:
+            begun(tmp_path, worker)
+            time.sleep(2 * rng.random())  # four trials, or none
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
+        before, kept = kept, [of for of in stored(url, "again") if of.state == COMPLETE]
         numbers = {trial.number: trial.params for trial in kept}
         assert all(numbers[trial.number] == trial.params for trial in before)
     assert len(kept) > 3
-    assert ended(start(file, "killed", len(kept) + 1, tmp_path)) == 0
+    assert ended(start(url, "again", len(kept) + 1, tmp_path)) == 0
 
 
 # The script, as a reader starts it

@@ -36,8 +36,8 @@ def learning_rates(rates: Curves, losses: Curves) -> Figure:
     times = np.count_nonzero(np.diff(rates["reduced on a plateau"]))
     title = f"The plateau callback divides the rate by ten: {times} times"
     left = curves(None, rates, "epoch", "learning rate", title, yscale="log")
-    ends = losses["reduced on a plateau"][-1], losses["constant"][-1]
-    title = tr("Reduced, the loss ends at {:.2f}, constant at {:.2f}").format(*ends)
+    ends = (np.mean(losses[name][-4:]) for name in ("reduced on a plateau", "constant"))
+    title = tr("Mean of the last four losses: {:.2f} reduced, {:.2f} constant").format(*ends)
     return row(left, curves(None, losses, *LOSS, title))
 
 
