@@ -46,7 +46,6 @@ def same(one, other):
 
 @pytest.fixture
 def path(tmp_path):
-    """Where the backup of the test is."""
     return tmp_path / "backup.npz"
 
 

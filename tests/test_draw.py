@@ -82,6 +82,7 @@ def test_edges_go_down_and_no_two_boxes_overlap(make, tmp_path):
         if graph.ranks[one] == graph.ranks[other]:
             assert abs(centres[one] - centres[other]) > (box.width + other_box.width) / 2
     draw.draw(make(), "A title").savefig(tmp_path / "diagram.png")
+    assert draw.smooth([(0, 2), (1, 0)]).vertices[[0, -1]].tolist() == [[0, 2], [1, 0]]
 
 
 @pytest.mark.parametrize("order", ["abcd", "dbca", "cdab"])
