@@ -1,7 +1,4 @@
-"""Diagrams show each layer once, each tensor as an edge, and nothing covered by a box.
-
-Each kind of model is drawn in `test_calls.py`.
-"""
+"""Diagrams show layers once, tensors as edges, no edge below a box (all kinds: test_calls.py)."""
 
 import itertools
 
