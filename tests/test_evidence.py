@@ -239,16 +239,14 @@ def test_a_key_changes_with_a_package(project, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", [*evidence.SCRIPTS, *evidence.EXERCISES])
-def test_every_lesson_has_forty_runs_of_its_present_code_and_every_exercise_twenty(script):
+def test_every_lesson_and_exercise_has_twenty_runs_of_its_present_code(script):
     rows = {row["lesson"]: row for row in rows_of(evidence.SECONDS)}
     keys = dependencies.keys(script)
     stale = [name for name, key in keys.items() if rows[name]["key"] != key]
     if len(stale) == len(keys):
         pytest.skip("the packages are others than those that the evidence was gathered with")
     assert stale == [], "gather evidence anew: python -m tools.evidence"
-    assert min(int(rows[name]["runs"]) for name in keys) >= (
-        40 if script in evidence.SCRIPTS else 20
-    )
+    assert min(int(rows[name]["runs"]) for name in keys) >= 20
 
 
 @pytest.mark.parametrize("script", evidence.SCRIPTS)

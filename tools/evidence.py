@@ -401,7 +401,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.evidence", description=__doc__)
     every = [*SCRIPTS, *EXERCISES]
     parser.add_argument("programs", nargs="*", help=f"from {', '.join(every)} (default: all)")
-    parser.add_argument("--seeds", type=count, default=12, help="runs of each lesson (%(default)s)")
+    parser.add_argument("--seeds", type=count, default=20, help="runs of each lesson (%(default)s)")
     workers = "programs at once (%(default)s); with more than one the seconds are of a busy machine"
     parser.add_argument("--workers", type=int, default=1, choices=range(1, 5), help=workers)
     data = "real: the scripts on real data, on as many splits (%(default)s)"
