@@ -435,7 +435,7 @@ assert (np.diff(history["val_loss"]) > 0).all()
 
 # %% B1
 class ActivationLogger(keras.callbacks.Callback):
-    """As printed, but that the first `mended` of its faults are mended."""
+    """As printed, with the first `mended` faults mended, the last two one by one (NumPy 2.1)."""
 
     def set_model(self, model):
         if mended < 1:
@@ -449,7 +449,7 @@ class ActivationLogger(keras.callbacks.Callback):
         activations = self.activations_model.predict(sample, verbose=0)
         path = f"activations_at_epoch_{epoch}.npz"
         with open(path, "w") as f:
-            np.savez(f if mended < 4 else path, *(activations if mended > 4 else [activations]))
+            np.savez(f if mended < 4 else path, *(activations if mended != 4 else [activations]))
 
 
 unbuilt = keras.Sequential([layers.Dense(3, activation="relu"), layers.Dense(1)])
