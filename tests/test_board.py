@@ -119,7 +119,7 @@ class Unseen(keras.Model):
     def call(self, point):
         scaled = point @ self.scale
         compiled = self.compiled_layer and tf.function(self.compiled_layer, autograph=False)
-        return compiled(scaled) if compiled else scaled  # AutoGraph is outdated in Python 3.13
+        return compiled(scaled) if compiled else scaled  # AutoGraph warns in Python 3.13
 
 
 def test_what_cannot_be_seen_is_told_and_the_rest_logged(tmp_path):
