@@ -122,7 +122,6 @@ if section.lesson("7.2.1", "learning_rates"):
         losses[name] = history["val_loss"]
         rates[name] = history["learning_rate"]  # Book: "lr" (B18)
 
-    # Of four epochs: one alone may be a jump up or down.
     ends = {name: np.mean(of[-4:]) for name, of in losses.items()}
     section.claim(
         "Reduced on a plateau, the last four validation losses are",

@@ -153,7 +153,7 @@ def tags_of(pattern: str) -> list[str]:
 
 def crop(browser, name: str, path: Path) -> None:
     """Cut a screenshot to its charts; put numbers on them, or the names of runs at their lines."""
-    height = browser.height()
+    height = browser.driver.execute_script("return window.innerHeight")
     charts = [one for one in browser.visible(CHARTS, CHART) if one[1] + one[3] <= height]
     tab, tag = SYMPTOMS.get(name, ("histograms", ""))
     if name in SYMPTOMS or name in MARKS:  # behind what was asked for come the charts of all tags
@@ -230,7 +230,7 @@ def photograph(root: Path, folder: Path, pages: dict) -> None:
             browser.driver.set_window_size(*size)
             for one in opened(browser):
                 time.sleep(ANIMATIONS)
-                browser.screenshot(f"{name}_{one}")
+                browser.driver.save_screenshot(str(browser.screens / f"{name}_{one}.png"))
                 path = folder / f"{name}_{one}.png"
                 if name == "clinic" or one in ("histograms", "distributions", "scalars"):
                     crop(browser, one, path)

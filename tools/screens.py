@@ -160,10 +160,6 @@ class Browser:
         until(lambda: len(self.names()) > 4, f"layers of {node}")
         self.click("paper-button, button", "Fit to screen")
 
-    def height(self) -> int:
-        """How many pixels of the page the window shows."""
-        return self.driver.execute_script("return window.innerHeight")
-
     def enlarge(self, count: int) -> None:
         """Let the first charts of a page of them take its whole width."""
         icons = "paper-icon-button[icon=fullscreen]"
@@ -178,7 +174,3 @@ class Browser:
         """Type `text` into the field of the component that matches."""
         field = "element.shadowRoot.querySelector('paper-input').inputElement.inputElement"
         self.visible(selector, field)[0].send_keys(text)
-
-    def screenshot(self, name: str) -> None:
-        """Keep what the window shows."""
-        self.driver.save_screenshot(str(self.screens / f"{name}.png"))
