@@ -127,7 +127,7 @@ if section.lesson("7.2.1", "learning_rates"):
         "Reduced on a plateau, the last four validation losses are",
         ends["reduced on a plateau"] / ends["constant"], "of the constant rate's", at_most=0.7,
     )  # fmt: skip
-    section.picture(plots.learning_rates(rates, losses), clouds)
+    section.picture(plots.learning_rates(rates, losses, ends), clouds)
     section.remember()
 
 

@@ -435,7 +435,7 @@ assert (np.diff(history["val_loss"]) > 0).all()
 
 # %% B1
 class ActivationLogger(keras.callbacks.Callback):
-    """As printed, with the first `mended` faults mended, the last two one by one (NumPy 2.1)."""
+    """As printed, with the first `mended` faults mended; of the last two each is shown alone."""
 
     def set_model(self, model):
         if mended < 1:

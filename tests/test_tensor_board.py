@@ -144,7 +144,8 @@ def test_a_process_that_is_not_killed_is_an_error_that_says_how_it_ended(functio
 
 
 @pytest.mark.slow
-def test_a_run_says_how_to_open_its_logs(tensor_board):
+def test_a_run_says_in_ascii_how_to_open_its_logs(tensor_board):
+    assert tensor_board.process.stdout.isascii()
     printed = "".join(line.strip() for line in tensor_board.lines)
     assert f'--logdir"{tensor_board.output / "my_log_dir"}"' in printed.replace(" ", "")
 

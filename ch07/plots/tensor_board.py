@@ -31,13 +31,13 @@ def early_stopping(history: Curves, stopped_after: int) -> Figure:
     return row(*panels)
 
 
-def learning_rates(rates: Curves, losses: Curves) -> Figure:
-    """Learning rates and validation losses over the epochs, by callback."""
+def learning_rates(rates: Curves, losses: Curves, ends: Mapping[str, float]) -> Figure:
+    """Learning rates, validation losses and the means of the last of them, by callback."""
     times = np.count_nonzero(np.diff(rates["reduced on a plateau"]))
     title = f"The plateau callback divides the rate by ten: {times} times"
     left = curves(None, rates, "epoch", "learning rate", title, yscale="log")
-    ends = (np.mean(losses[name][-4:]) for name in ("reduced on a plateau", "constant"))
-    title = tr("Mean of the last four losses: {:.2f} reduced, {:.2f} constant").format(*ends)
+    title = tr("Mean of the last four losses: {:.2f} reduced, {:.2f} constant")
+    title = title.format(ends["reduced on a plateau"], ends["constant"])
     return row(left, curves(None, losses, *LOSS, title))
 
 
