@@ -3,7 +3,7 @@
 A lesson is a cell (`# %%`): what the book prints, in plain Keras, and an experiment that puts it to
 the test on synthetic data. Run one cell in PyCharm, VS Code, Spyder or Jupyter, change something,
 and run it again; or run the script, with `7.2.2` or `early_stopping` for a part of it, with
-`--list` for what there is. Each training logs for TensorBoard into a folder in ch07/my_log_dir.
+`--list` for what there is. The trainings of 7.2.2 log for TensorBoard into ch07/my_log_dir.
 
 `# Book:` marks where the code differs from print, and why (A1 to B21 number the known differences).
 """

@@ -175,7 +175,7 @@ def build_pattern_classifier(images, convolution, filters):
 
 
 if section.lesson("7.3.1", "separable_or_not"):
-    # Apart: a channel shows one spatial pattern, however strongly. Tangled: any pattern.
+    # Apart: each channel has one pattern, shown more or less. Tangled: another for each class.
     patterns = data.patterns(section.seed)
     x_train, y_train = patterns.train["apart"], patterns.train_targets["class_apart"]
     x_test, y_test = patterns.test["apart"], patterns.test_targets["class_apart"]

@@ -43,7 +43,7 @@ from ch07.lab.program import default_jobs
 from ch07.lab.startup import ROOT
 from tools import documents
 
-REPETITIONS = 3  # of everything; jobs that are compared take turns
+REPETITIONS = 3  # of everything but the scripts; what is compared takes turns
 LONG_ENOUGH = 0.2  # seconds of a repetition: shorter ones measure the clock and the scheduler
 TIMES = 16  # as many samples, and trials
 MOST_EPOCHS = 10  # of a repetition: where an epoch is short, fit takes ten times as long for it

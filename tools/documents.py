@@ -263,7 +263,7 @@ class Page:
         found = {}
         for sentence, words in lesson.real.get("claims", {}).items():
             if row := known.get(words.get("en", sentence)):
-                compared = self.compared(script, row, ["chance"])
+                compared = self.compared(script, row)
                 brackets = self.words["brackets"].format(compared) if compared else ""
                 verdict = self.words["colon"] + self.words[row["verdict"]]
                 found[sentence] = self.amount(script, row) + brackets + verdict
