@@ -146,7 +146,7 @@ def test_a_run_is_clean_leaves_its_pictures_and_stays_near_the_recorded_ones(
 ):
     run = request.getfixturevalue(name)
     assert (run.process.returncode, run.process.stderr) == (0, b"")
-    assert re.fullmatch(r"(?s:(?!.*Warning)[\0-\x7f…]*)", run.process.stdout.decode("utf-8"))
+    assert re.fullmatch(r"(?s:(?!.*Warning)[\0-\x7f\u2026]*)", run.process.stdout.decode("utf-8"))
     script = run.folder.name
     for lesson in lessons.read(script).lessons:
         if lesson.name != "backup_and_restore":  # which says its number in a line
