@@ -41,8 +41,8 @@ def plan(wanted: Sequence[str], data: str) -> dict[str, list[str]]:
     return {name: of for name, of in found.items() if of or not wanted}
 
 
-def run(script: Path, arguments: Sequence[str], record: Path) -> tuple[int, dict]:
-    """Run a script on this console: its exit status, 130 after Ctrl-C, and its new `record`."""
+def run(script: Path, arguments: Sequence[str], record: Path) -> tuple[int, dict, float]:
+    """Run a script: its exit status, 130 after Ctrl-C, its new `record`, and the seconds."""
     began = time.time()
     with subprocess.Popen([sys.executable, script, *arguments]) as process:
         try:
@@ -52,27 +52,28 @@ def run(script: Path, arguments: Sequence[str], record: Path) -> tuple[int, dict
             status = 130
     status = status if status >= 0 else 128 - status  # as a shell says that it was killed
     if not record.exists() or record.stat().st_mtime < began:
-        return status, {"claims": [], "run": {"seconds": {}}}
-    return status, json.loads(record.read_text(encoding="utf-8"))
+        return status, {"claims": [], "run": {"seconds": {}}}, time.time() - began
+    return status, json.loads(record.read_text(encoding="utf-8")), time.time() - began
 
 
-def summarize(runs: dict[str, tuple[int, dict]]) -> None:
-    """Print what came of each script, by name its status and its record, and of all of them."""
+def summarize(runs: dict[str, tuple[int, dict, float]]) -> None:
+    """Print what came of each script, by name what `run` gave, and of all of them."""
     print(f"\n{tr('All sections')}")
     claims: list[Claim] = []
-    seconds: list[float] = []
     misses: list[str] = []
-    for name, (status, record) in runs.items():
+    together = 0
+    for name, (status, record, seconds) in runs.items():
         script = lessons.read(name)
         own = [Claim.from_record(one) for one in record["claims"]]
-        took = record["run"]["seconds"].values()
+        ended = len(record["run"]["seconds"])
         early = tr(f", ended early with status {status}") if status > 1 else ""
         title = f"{script.number} {language.of(script.title)}{tr(': ')}"
-        print(f"  {title}{came_out(len(took), own, sum(took))}{early}")
-        seconds += took
+        print(f"  {title}{came_out(ended, own, seconds)}{early}")
+        together += ended
         claims += own
         misses += [missed(one, f"{name}.py {one.lesson}") for one in own if not one.holds]
-    print(f"  {tr('Together: ')}{came_out(len(seconds), claims, sum(seconds))}")
+    whole = sum(seconds for *_, seconds in runs.values())
+    print(f"  {tr('Together: ')}{came_out(together, claims, whole)}")
     for miss in misses:
         print(wrapped(miss, WIDTH))
 
@@ -97,7 +98,7 @@ def main() -> None:
     options += ["--data", given.data, "--language", language.current()]
     options += ["--jobs", str(given.jobs)] if given.jobs else []
     options += [f"--{name}" for name in ("show", "predict") if getattr(given, name)]
-    runs: dict[str, tuple[int, dict]] = {}
+    runs: dict[str, tuple[int, dict, float]] = {}
     for name, wanted in scripts.items():
         kind = "" if given.data == "synthetic" else f"_{given.data}"
         record = folder / f"{name}{kind}" / "claims.json"
@@ -105,7 +106,7 @@ def main() -> None:
         if runs[name][0] == 130:
             break
     summarize(runs)
-    startup.leave(max(status for status, _ in runs.values()))
+    startup.leave(max(status for status, *_ in runs.values()))
 
 
 if __name__ == "__main__":

@@ -23,11 +23,7 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def write(program: Program) -> None:
-    """Write the page of the lessons of `program` that have ended.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write the page of the ended lessons of `program`; OSError if it cannot be written."""
     ended = [lesson for lesson in program.script.lessons if lesson.name in program.seconds]
     run = program.record.run
     packages = ", ".join(f"{name} {version}" for name, version in run["packages"].items())
@@ -35,7 +31,7 @@ def write(program: Program) -> None:
     page = string.Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         language="zh-CN" if language.current() == "zh" else "en",
         title=text(f"{program.script.number} {language.of(program.script.title)}"),
-        summary=text(came_out(len(ended), program.claims, sum(program.seconds.values()))),
+        summary=text(came_out(len(ended), program.claims, program.took)),
         contents="".join(f'<li><a href="#{of.name}">{heading(of)}</a></li>' for of in ended),
         lessons="".join(section(program, lesson) for lesson in ended),
         provenance=text("; ".join([began, f"Python {run['python']}, {packages}", run["machine"]])),
@@ -52,8 +48,7 @@ def link(program: Program, path: Path, words: str, fragment: str = "") -> str:
     """A link to a file of the project."""
     try:
         # As bytes: where the locale is C, Python has Chinese characters of a path as surrogates.
-        relative = os.fsencode(os.path.relpath(path, program.folder).replace("\\", "/"))
-        address = quote(relative)
+        address = quote(os.fsencode(os.path.relpath(path, program.folder).replace("\\", "/")))
     except ValueError:  # on another drive of Windows
         address = path.as_uri()
     return f'<a href="{text(address + fragment)}">{text(words)}</a>'
@@ -64,10 +59,8 @@ def section(program: Program, lesson: lessons.Lesson) -> str:
     claims = [claim for claim in program.claims if claim.lesson == lesson.name]
     picture, strip = (program.folder / f"{lesson.name}{of}.png" for of in ("", "_samples"))
     kind = "" if all(claim.holds for claim in claims) else ' class="no"'
-    parts = [
-        f'<section id="{lesson.name}"{kind}><h2>{heading(lesson)}</h2>',
-        f"<p>{text(language.of(lesson.test))}</p>",
-    ]
+    parts = [f'<section id="{lesson.name}"{kind}><h2>{heading(lesson)}</h2>']
+    parts.append(f"<p>{text(language.of(lesson.test))}</p>")
     if strip.exists():
         title = tr("Samples of the data, with their targets")
         caption = f"<figcaption>{text(title)}</figcaption>"

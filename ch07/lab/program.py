@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import tempfile
+import time
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
@@ -128,15 +129,10 @@ def parser_of(script: lessons.Script, own: Mapping[str, Mapping]) -> Parser:
 
 
 def writable(folder: Path) -> Path:
-    """`folder`, made if need be.
-
-    Raises:
-        startup.UsageError: it cannot be made or written to.
-    """
+    """`folder`, made if need be; startup.UsageError if it cannot be made or written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise startup.UsageError(
             f"cannot write to '{folder}' ({error.strerror}): choose another --output."
@@ -146,7 +142,8 @@ def writable(folder: Path) -> Path:
 
 def default_jobs() -> int:
     """How many processes run lessons at once: one for each core, as far as the memory goes."""
-    jobs = min(os.cpu_count() or 1, MOST_JOBS)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = min(cores or 1, MOST_JOBS)
     with contextlib.suppress(AttributeError, ValueError, OSError):  # not told by Windows
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         jobs = min(jobs, max(1, int(free / 1.5e9)))
@@ -159,22 +156,19 @@ class Program:
     Attributes:
         chosen: the lessons to run.
         folder: the pictures, the diagrams and the record of the claims.
-        claims, seconds: of the lessons that are finished.
+        claims, seconds: of the lessons that are finished; took: the time until then, in seconds.
         guesses: what the reader expected of a lesson, and what came out, in words.
     """
 
     def __init__(self, script: lessons.Script, given: argparse.Namespace):
-        """Choose the lessons that the options ask for; with --list name all, and stop.
-
-        Raises:
-            startup.UsageError: there is no such lesson.
-        """
+        """Choose the lessons asked for, or raise startup.UsageError; with --list name all, stop."""
         self.script = script = lessons.on(script, given.data)
         self.given = given
         kind = "" if given.data == "synthetic" else f"_{given.data}"
         self.folder = given.output / "my_figures" / f"{script.path.stem}{kind}"
         self.claims: list[Claim] = []
         self.seconds: dict[str, float] = {}
+        self.began, self.took = time.perf_counter(), 0.0
         self.guesses: dict[str, str] = {}
         self.record: Record | None = None
         try:
@@ -193,11 +187,7 @@ class Program:
             sys.exit(0)
 
     def reserve(self) -> None:
-        """Make the folder of the run, and its own record.
-
-        Raises:
-            startup.UsageError: it cannot be written to.
-        """
+        """Make the folder of the run, and its record; startup.UsageError if it cannot be made."""
         writable(self.folder)
         self.record = Record(
             self.folder,
@@ -215,6 +205,7 @@ class Program:
         self.seconds = {name: known[name] for name in order if name in known}
         self.claims += claims
         self.claims.sort(key=lambda claim: order.index(claim.lesson))
+        self.took = time.perf_counter() - self.began
         self.record.write(self.claims, self.seconds)
         page.write(self)
 
@@ -226,7 +217,7 @@ class Program:
     def summarize(self, console: Terminal, heading: str) -> None:
         """Print how many claims hold, and what to make of each that does not."""
         console.print(Text(f"\n{tr(heading)}", style="bold"))
-        console.say(came_out(len(self.seconds), self.claims, sum(self.seconds.values())))
+        console.say(came_out(len(self.seconds), self.claims, self.took))
         for claim in self.claims:
             if not claim.holds:
                 command = f"{self.script.path.name} {claim.lesson}"
