@@ -1,10 +1,10 @@
 """Section 7.1 of "Deep Learning with Python": the Keras functional API.
 
-A lesson is a cell (`# %%`): the book's listing, its training in plain Keras, and an experiment that
-puts what the book says of it to the test on synthetic data. Run one cell in PyCharm, VS Code,
-Spyder or Jupyter, change something, and run it again; or run the script, with `7.1.5` or
-`siamese_lstm` for one lesson, with `--list` for what there is. `# Book:` marks where the code
-differs from print (A1 to B21: docs/errata.md); the defaults of the builders are the book's.
+A lesson is a cell (`# %%`): the book's listing, its training in plain Keras, and an experiment on
+synthetic data (`section.load`: or on real data). `section.lesson` is true where the lesson is to
+run; `compare.fit` trains other models as `like` was trained. Run a cell, change something, run it
+again; or run the script, with `7.1.5` or `siamese_lstm` for one lesson, `--list` for all of them.
+`# Book:` marks where the code differs from print (A1 to B21: docs/errata.md).
 """
 
 from ch07 import lab  # first: it checks the installation
@@ -48,11 +48,11 @@ if section.lesson("7.1.1", "sequential_and_functional"):
     model.compile("rmsprop", "categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, epochs=10, batch_size=128, verbose=0, callbacks=[section.progress("the model")])
     loss, learned = model.evaluate(vectors.test, vectors.test_targets, verbose=0)
-    others = compare.fit({"Sequential": sequential}, vectors, like=model) | {"chance": 0.1}
+    others = compare.fit({"Sequential": sequential}, vectors, like=model, batch_size=128)
+    others["chance"] = 0.1
     # A Model is what lies between its inputs and its outputs: without a path there is none.
-    unrelated_input = keras.Input((32,), name="unrelated")
     try:
-        keras.Model(unrelated_input, model.output)
+        keras.Model(keras.Input((32,), name="unrelated"), model.output)
     except ValueError as error:  # Book: RuntimeError, "Graph disconnected" (B10)
         section.say(f"An input without a path to the output is refused: {error}")
     section.claim("Ten epochs teach it", learned, "accuracy", at_least=0.5, compared_with=others)
@@ -83,13 +83,13 @@ if section.lesson("7.1.2", "question_answering"):
     model.compile(keras.optimizers.RMSprop(0.01), "categorical_crossentropy", metrics=["accuracy"])
     # Book: randint(0, 1) makes one-hot answers of zeros only, and a loss of exactly 0 (A5).
     text, question, answer = stories.train["text"], stories.train["question"], stories.train_targets
-    how = {"epochs": 3, "batch_size": 256, "verbose": 0}
+    how = {"epochs": 3, "batch_size": 250, "verbose": 0}
     # Listing 7.2: the inputs as a list in the order of the model's, or as a dict by their names.
     model.fit([text, question], answer, **how, callbacks=[section.progress("by list")])
     inputs = {"text": text, "question": question}
     model.fit(inputs, answer, **how, callbacks=[section.progress("by dict")])
     loss, both = model.evaluate(stories.test, stories.test_targets, verbose=0)
-    # What does one of the inputs tell alone?
+    # What does one input tell alone? Its branch, with new weights.
     models = {"text": compare.one_branch(model, 0), "question": compare.one_branch(model, 1)}
     alone = compare.fit(models, stories, like=model, epochs=6, callbacks=[section.progress("one")])
     possible = {"best possible": stories.best_possible["text"]}
@@ -124,8 +124,7 @@ if section.lesson("7.1.2", "multimodal"):
     joint.compile(keras.optimizers.Adam(0.004), "mse", metrics=["r2_score"])
     joint.fit(x, y, epochs=8, batch_size=64, verbose=0, callbacks=[section.progress("jointly")])
     loss, explained = joint.evaluate(garments.test, y_test, verbose=0)
-    # Separate models can only be mixed. The weights of the best mix are fitted on the test prices
-    # themselves, which is more than it could ever know.
+    # Separate models can only be mixed: here by the best weights, fitted on the test prices.
     models = {name: compare.one_branch(joint, at) for at, name in enumerate(x)}
     others = compare.fit(models, garments, like=joint, callbacks=[section.progress("separately")])
     prices = [models[name].predict(garments.test[name], verbose=0) for name in models]
@@ -138,7 +137,7 @@ if section.lesson("7.1.2", "multimodal"):
 
 # %% 7.1.3 Multi-output models: the builder of the next two lessons (listing 7.3)
 def build_profile_model(vocabulary_size=50_000, groups=10, width=256, start="glorot_uniform"):
-    """Listing 7.3: age, income and gender of the writer of some posts; 14,146,316 parameters."""
+    """Listing 7.3, 14,146,316 parameters; `start`: how the convolutions are initialized."""
     posts_input = keras.Input((None,), dtype="int32", name="posts")  # (batch, words)
     # Book: Embedding(256, vocabulary_size) knows 256 words and has 45,982,476 parameters (A3).
     x = layers.Embedding(vocabulary_size, width, name="words")(posts_input)
@@ -162,7 +161,7 @@ def build_profile_model(vocabulary_size=50_000, groups=10, width=256, start="glo
 # %% 7.1.3 Multi-output models: losses of different size (listings 7.4 to 7.6)
 if section.lesson("7.1.3", "loss_weights"):
     posts = section.load(data.posts)
-    # He's initialization keeps the signal through five relu convolutions: few epochs are enough.
+    # He initialization keeps the signal through five relu convolutions: few epochs are enough.
     sizes = posts.vocabulary_size, posts.train_targets["income"].shape[1], 32, "he_normal"
     profile, balanced = build_profile_model(*sizes), build_profile_model(*sizes)
     how = {"epochs": 7, "batch_size": 64, "verbose": 0}
@@ -172,11 +171,11 @@ if section.lesson("7.1.3", "loss_weights"):
     right = {"income": "accuracy", "gender": "accuracy"}
     profile.compile(keras.optimizers.Adam(0.003), losses, metrics=right)
     start = profile.evaluate(posts.test, posts.test_targets, verbose=0, return_dict=True)
-    age, income, gender = (posts.train_targets[name] for name in profile.output_names)
-    profile.fit(posts.train, [age, income, gender], **how, callbacks=[section.progress("plain")])
+    targets = [posts.train_targets[name] for name in profile.output_names]
+    profile.fit(posts.train, targets, **how, callbacks=[section.progress("unweighted")])
     plain = profile.evaluate(posts.test, posts.test_targets, verbose=0, return_dict=True)
-    # ... or as a dict by their names, as here with weights. Squared years start near 2,600, and not
-    # at the book's 3 to 5: a thousandth of that is of the size of ln 10 = 2.3 and ln 2 = 0.7.
+    # ... or as a dict by their names, here with weights. Squared years start near 2,600 (book: 3 to
+    # 5): a thousandth is of the size of guessing one of ten, ln 10 = 2.3, and of two, ln 2 = 0.7.
     losses = {"age": "mse", "income": losses[1], "gender": losses[2]}
     weights = {"age": 0.001, "income": 1.0, "gender": 1.0}  # Book: 0.25, 1 and 10
     balanced.compile(keras.optimizers.Adam(0.003), losses, weights, metrics=right)
@@ -198,7 +197,7 @@ if section.lesson("7.1.3", "correlated_targets"):
     losses = {"age": "mse", "income": "categorical_crossentropy", "gender": "binary_crossentropy"}
     shares = {"age": 1.0, "income": 1.0, "gender": 0.3}  # at 1.0 it may learn its few by heart
     together.compile(keras.optimizers.Adam(0.002), losses, shares, metrics={"gender": "accuracy"})
-    # The gender is known of 50 writers in 3,000: the weight of the others is zero.
+    # Age in decades: no small weight. Gender known of 50 in 3,000: as samples the others weigh 0.
     x, y, weights = phrases.train, [*phrases.train_targets.values()], [*phrases.weights.values()]
     how = {"epochs": 10, "batch_size": 64, "sample_weight": weights, "verbose": 0}
     together.fit(x, y, **how, callbacks=[section.progress("with age and income")])
@@ -231,7 +230,7 @@ def build_inception_module(image_shape=(32, 32, 3), filters=128):
 
 
 def build_scale_classifier(filters):
-    """A module, an average over all positions, and a sigmoid for each of three questions."""
+    """A module, a mean over all positions, three yes-or-no answers: colour, fine, coarse."""
     module = build_inception_module((16, 16, 3), filters)
     x = layers.GlobalAveragePooling2D(name="pooled")(module.output)
     return keras.Model(module.input, layers.Dense(3, activation="sigmoid", name="scales")(x))
@@ -285,7 +284,7 @@ if section.lesson("7.1.4", "pointwise"):
 # %% 7.1.4 Directed acyclic graphs of layers: residual connections
 def build_identity_residual_block(feature_shape=(32, 32, 128), filters=128):
     """Three 3x3 convolutions, and what went into them added: the shape stays as it is."""
-    # Book: x is the image; three channels do not add to 128, one adds to all in silence (A8).
+    # Book: x is the image; 3 channels do not add to 128, 1 is added to all without error (A8).
     x = keras.Input(feature_shape, name="features")
     y = layers.Conv2D(filters, 3, activation="relu", padding="same", name="conv_1")(x)
     y = layers.Conv2D(filters, 3, activation="relu", padding="same", name="conv_2")(y)
@@ -305,7 +304,7 @@ def build_linear_residual_block(feature_shape=(32, 32, 128), filters=128):
 
 
 def build_deep_classifier(depth, features=2, linear=False, units=16):
-    """`depth` (even) Dense layers with shortcuts, `linear` or not: to (batch, 1) probabilities."""
+    """`depth` Dense layers with shortcuts from "stem" to "body"; gives (batch, 1) probabilities."""
     point = keras.Input((features,), name="point")
     x = layers.Dense(units, activation="relu", name="stem")(point)
     for _ in range(depth // 2):
@@ -321,7 +320,7 @@ if section.lesson("7.1.4", "residual_depth"):
     x, y, shape = spirals.train, spirals.train_targets, spirals.shape
     models = {f"residual {depth}": build_deep_classifier(depth, *shape) for depth in (4, 10, 20)}
     models["linear 20"] = build_deep_classifier(20, *shape, linear=True)
-    # The first of [y, x], what is added, alone: the same layers without shortcuts.
+    # Of [y, x] only y, number 0, and not the shortcut x: the same layers, plain.
     models |= {f"plain {n}": compare.one_branch(models[f"residual {n}"], 0) for n in (4, 10, 20)}
     # Before training: the gradient at the first of the layers over that at the last.
     arrives = inspection.gradient_ratio
@@ -386,14 +385,15 @@ if section.lesson("7.1.4", "carry_track"):
     x, y = recall.train, recall.train_targets
     recurrent = {"open": layers.LSTM(16), "LSTM": layers.LSTM(16), "RNN": layers.SimpleRNN(16)}
     models = {name: build_recurrent_classifier(layer) for name, layer in recurrent.items()}
-    # Keras starts the forget gate at sigmoid(1) = 0.73 a step; 0.73 ** 39 is 5e-6.
+    # Keras starts the forget gate at sigmoid(1) = 0.73, and 0.73 ** 39 is 5e-6; here at 39/40.
     inspection.open_forget_gate(recurrent["open"], steps=40)
     # Before training: the gradient at each step over that at the last.
     few = recall.test[:200], recall.test_targets[:200]
     gradient = {name: inspection.gradient_over_time(models[name], *few) for name in models}
     lstm = models.pop("open")
-    lstm.compile(keras.optimizers.Adam(0.005), "categorical_crossentropy", metrics=["accuracy"])
-    lstm.fit(x, y, epochs=10, batch_size=64, verbose=0, callbacks=[section.progress("open gate")])
+    adam = keras.optimizers.Adam(0.005, clipnorm=1)  # gate open, a gradient can also explode
+    lstm.compile(adam, "categorical_crossentropy", metrics=["accuracy"])
+    lstm.fit(x, y, epochs=10, batch_size=50, verbose=0, callbacks=[section.progress("open gate")])
     loss, recalled = lstm.evaluate(recall.test, recall.test_targets, verbose=0)
     others = compare.fit(models, recall, like=lstm, callbacks=[section.progress("LSTM | RNN")])
     shrinks = -np.log10(gradient["LSTM"][0])
@@ -430,20 +430,20 @@ if section.lesson("7.1.5", "siamese_lstm"):
     siamese.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", metrics=["accuracy"])
     siamese.fit(x, y, epochs=7, batch_size=250, verbose=0, callbacks=[section.progress("shared")])
     loss, shared = siamese.evaluate(sentences.test, sentences.test_targets, verbose=0)
-    # What is sharing worth? An LSTM for each sentence; and the head as printed, on the same pairs.
+    # Compared: an LSTM for each sentence; the head as printed. Both have new weights (clone_model).
     encoded = layers.concatenate(siamese.get_layer("difference").input)
     printed = keras.Model(siamese.inputs, layers.Dense(1, activation="sigmoid")(encoded))
     models = {"two LSTMs": compare.without_sharing(siamese)}
     models["head as printed"] = keras.models.clone_model(printed)
     others = compare.fit(models, sentences, like=siamese, callbacks=[section.progress("others")])
-    # Which of 70 queries ask the same? The score from which on to say so is of another list.
+    # Which of 70 queries ask the same? The threshold was chosen on another list of queries.
     duplicates = inspection.find_duplicates(siamese, sentences)
     chance = {"shared": shared, "chance": 0.5}
     section.claim("One shared LSTM", shared, "accuracy", at_least=0.84, compared_with=others)
     printed = others["head as printed"]
     section.claim("The head as printed", printed, "accuracy", at_most=0.74, compared_with=chance)
-    right, pairs = duplicates["precision"], {"of all pairs": duplicates["share"]}
-    section.claim("Right among duplicates found", right, at_least=0.33, compared_with=pairs)
+    right, pairs = duplicates["precision"], {"among all pairs": duplicates["share"]}
+    section.claim("Duplicates among pairs found", right, at_least=0.33, compared_with=pairs)
     section.diagram(siamese)
     section.picture(plots.siamese_lstm(others | {"shared": shared}, duplicates), sentences)
     section.remember()
@@ -472,10 +472,10 @@ def build_stereo():
     right_input = keras.Input((24, 24, 1), name="right")
     # Merged before pooling: where each eye sees a thing is what tells how far away it is.
     features = layers.concatenate([eye(left_input), eye(right_input)], name="merged")
-    # The eyes lie side by side, so a row is compared with itself; 9 pixels span a shift of 7.
+    # The eyes lie side by side: each row is compared with the same row; 9 pixels span a shift of 7.
     x = layers.Conv2D(32, (1, 9), activation="relu", name="compare")(features)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)  # (batch, 32)
-    # From the mean disparity: started at 0, whether a model learned at all depended on the seed.
+    # The bias starts at the mean shift: from 0, whether a model learned depended on the seed.
     start = {"bias_initializer": keras.initializers.Constant(3.5)}
     disparity = layers.Dense(1, **start, name="disparity")(x)
     return keras.Model([left_input, right_input], disparity, name="stereo")

@@ -5,7 +5,7 @@ the test on synthetic data. Run one cell in PyCharm, VS Code, Spyder or Jupyter,
 and run it again; or run the script, with `7.2.2` or `early_stopping` for a part of it, with
 `--list` for what there is. The trainings of 7.2.2 log for TensorBoard into ch07/my_log_dir.
 
-`# Book:` marks where the code differs from print, and why (A1 to B21 number the known differences).
+`# Book:` marks where the code differs from print, and why (A1 to B21: rows of docs/errata.md).
 """
 
 from ch07 import lab  # first: it checks the installation
@@ -49,7 +49,7 @@ def build_cloud_classifier(features=16, classes=8, units=64):
 
 # %% 7.2.1 Callbacks: stop early, keep the best model
 if section.lesson("7.2.1", "early_stopping"):
-    # Clouds that overlap and few points of each: they are soon learned by heart.
+    # Few points, soon learned by heart. The others validate, so none of them is a test any more.
     clouds = section.load(data.clusters, train=100, test=1000, features=6)
     x_train, y_train = clouds.train, clouds.train_targets
     validation = (clouds.test, clouds.test_targets)
@@ -176,7 +176,7 @@ if section.lesson("7.2.1", "own_callbacks"):
     clouds = section.load(data.clusters, train=600, test=500)
     x_train, y_train = clouds.train, clouds.train_targets
     validation = (clouds.test, clouds.test_targets)
-    # After an epoch that was worse, it loads the best weights and takes smaller steps.
+    # In ch07/callbacks.py: after a worse epoch, back to the best weights, and on in smaller steps.
     back = callbacks.BackToTheBest(section.folder_for("own_callbacks") / "best.weights.h5")
     losses = {}
     for name, callback in {"with the callback": [back], "without": []}.items():
@@ -188,7 +188,7 @@ if section.lesson("7.2.1", "own_callbacks"):
             x_train, y_train, epochs=10, validation_data=validation, verbose=0, callbacks=both
         ).history["val_loss"]
 
-    # What takes more than an attribute: to freeze a layer while the model is trained.
+    # fit records its training step once (traces it): a later trainable = False is not seen.
     model = build_cloud_classifier(*clouds.shape, clouds.classes)
     model.compile(keras.optimizers.SGD(0.03), "categorical_crossentropy")
     hidden = model.get_layer("hidden_1")
@@ -268,7 +268,7 @@ if section.lesson("7.2.1", "activation_logger"):
     both = [ActivationLogger(clouds.test, folder), section.progress("activation logger")]
     model.fit(clouds.train, clouds.train_targets, epochs=12, verbose=0, callbacks=both)
 
-    # Of the point on whose cloud it gains most: (epochs, units), by layer.
+    # Of the point whose right cloud gains most probability: (epochs, units), by layer.
     paths = [folder / f"activations_at_epoch_{epoch}.npz" for epoch in model.history.epoch]
     logged = [np.load(path) for path in paths]
     gained = (logged[-1]["cloud"] - logged[0]["cloud"]) * clouds.test_targets
@@ -290,7 +290,7 @@ def build_dropout_stack():
 
 
 def train_with_backup(seed, folder, *more):
-    """What a reader would run again after a crash: it goes on where the backup is."""
+    """Run again after a crash, it goes on from the backup. `more`: other callbacks."""
     keras.utils.set_random_seed(seed)
     vectors = data.vector_classes(seed)
     x_train, y_train = vectors.train, vectors.train_targets
@@ -356,7 +356,7 @@ if section.lesson("7.2.2", "text_classifier"):
     untrained = embed.get_weights()[0]  # (words, 128)
     # Book: my_log_dir itself, in which the curves of two trainings become one tangled line.
     log_dir = section.log_dir("reviews")
-    probe = (reviews.test[:64], reviews.test_targets[:64])
+    probe = (reviews.test[:64], reviews.test_targets[:64])  # looked into after each epoch
     callbacks_list = [
         # Book: Keras's callback, which logs no activations and no gradients (B4); and with
         # embeddings_freq=1, which leaves the Projector empty (B3): see below.
@@ -387,12 +387,12 @@ if section.lesson("7.2.2", "text_classifier"):
     opinions, topics = np.isin(kinds, data.OPINIONS), np.isin(kinds, data.TOPICS)
     same_side = metrics.same_kind_neighbours(trained[opinions], kinds[opinions])
     section.claim(
-        "Opinion words whose neighbour is on their side", same_side, "of words", at_least=0.75,
+        "Share of opinion words whose nearest is on their side", same_side, at_least=0.75,
         compared_with={"chance": 0.5},
     )  # fmt: skip
     section.claim(
-        "Topic words whose neighbour shares the topic",
-        metrics.same_kind_neighbours(trained[topics], kinds[topics]), "of words", at_most=0.6,
+        "Share of topic words whose nearest shares the topic",
+        metrics.same_kind_neighbours(trained[topics], kinds[topics]), at_most=0.6,
         compared_with={"chance": 0.25},
     )  # fmt: skip
     section.diagram(model)
@@ -430,7 +430,7 @@ FAULTS = {
     "healthy": {},
     "rate_too_high": {"learning_rate": 1.0},  # a thousand times the default of RMSprop
     "no_sigmoid": {"last": None},  # the listing as printed (A1)
-    "dead_relus": {"bias": -1.0},  # no activation before it comes near 1
+    "dead_relus": {"bias": -1.0},  # what comes in would have to exceed 1 for a unit to fire
     "vanishing": {"hidden": ["sigmoid"] * 4},
     "overfitting": {"different_reviews": 8},  # the same eight again and again
 }
@@ -444,7 +444,7 @@ if section.lesson("7.2.2", "the_clinic"):
     for fault, symptom in clinic.SYMPTOMS.items():
         section.say(f"{fault}: {symptom.sentence}")
     mistaken = {run for run, _ in clinic.misplaced(symptoms)}
-    right, guess = len(FAULTS) - len(mistaken), {"guessing": 1}
+    right, guess = len(FAULTS) - len(mistaken), {"names dealt at random": 1}
     section.claim(
         "Runs with their own symptom alone", right, "of 6", at_least=5, compared_with=guess
     )

@@ -4,7 +4,7 @@ A lesson is a cell (`# %%`): the book's listing, its training in plain Keras, an
 puts what the book says of it to the test on synthetic data. Run one cell in PyCharm, VS Code,
 Spyder or Jupyter, change something, and run it again; or run the script, with `7.3.1` or
 `small_xception` for a part of it, with `--list` for what there is. `# Book:` marks where the code
-differs from print, and why (A1 to B21 number the known differences).
+differs from print, and why (A1 to B21: rows of docs/errata.md).
 """
 
 from ch07 import lab  # first: it checks the installation
@@ -25,7 +25,7 @@ section = lab.Section("ch0703_ensembling", folders=["my_log_dir"], **tuning.OPTI
 
 # %% 7.3.1 Batch normalization: the builders of the next two lessons
 def build_normalized(layer, shape):
-    """The book's `Conv2D` or `Dense`, normalized behind its activation; `shape`: of its input."""
+    """The book's `Conv2D` or `Dense`, normalized after its activation; `shape`: of its input."""
     inputs = keras.Input(shape, name="inputs")
     x = layers.BatchNormalization(name="normalization")(layer(inputs))  # axis=-1: the channels
     return keras.Model(inputs, x, name="normalized")
@@ -34,8 +34,8 @@ def build_normalized(layer, shape):
 def build_cloud_classifier(depth, normalized=True, momentum=0.99, features=16, classes=8):
     """In which of 8 clouds a point lies: `depth` times the book's Dense layer, normalized or not.
 
-    features: (batch, 16). cloud: (batch, 8), probabilities. `momentum`, as Keras has it by default:
-    the share of a moving average that a batch leaves as it was. block_n: what layer n gives.
+    features: (batch, 16). cloud: (batch, 8), probabilities. `momentum` (Keras's default): the
+    share of its old value that a moving average keeps at each batch. block_n: what layer n gives.
     """
     point = keras.Input((features,), name="features")
     x = point
@@ -58,8 +58,8 @@ if section.lesson("7.3.1", "batch_normalization"):
     y_train, y_test = clouds.train_targets, clouds.test_targets
     accuracy = {}
     for momentum in (0.99, 0.9):
-        # The same weights and batches: training normalizes with the mean and the variance of the
-        # batch, inference with their moving averages, to which alone the momentum matters.
+        # Same weights, same batches: training normalizes with mean and variance of the batch,
+        # inference with their moving averages, and only these averages depend on the momentum.
         keras.utils.set_random_seed(section.seed)
         model = build_cloud_classifier(4, momentum=momentum, **sizes)
         model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy", metrics=["accuracy"])
@@ -99,7 +99,7 @@ if section.lesson("7.3.1", "normalized_depth"):
     score = model.evaluate(clouds.test, clouds.test_targets, verbose=0, return_dict=True)
     accuracy = {"normalized, rate 0.5": score["accuracy"]}
 
-    # Without normalization: at the same rate, and at one that suits it better.
+    # Plain, at the same rate and at one that suits it better: `like` lends its settings alone.
     for rate in (0.5, 0.1):
         model.compile(keras.optimizers.SGD(rate), "categorical_crossentropy", metrics=["accuracy"])
         others = {f"plain, rate {rate}": build_cloud_classifier(16, normalized=False, **sizes)}
@@ -145,7 +145,7 @@ if section.lesson("7.3.1", "separable_convolution"):
         "multiply-adds": inspection.multiply_adds(model) / inspection.multiply_adds(plain),
         "time": np.divide(*inspection.median_seconds([model, plain], images)),
     }
-    # Keras draws a depthwise kernel as if it summed over all channels, where it sees one.
+    # Keras's first depthwise weights are as small as for sums over all channels, not over one.
     sizes = [inspection.signal_sizes(of, "conv_", images)[-1] for of in (model, plain)]
     lost, other = -np.log10(sizes[0]), {"plain": -np.log10(sizes[1])}
     section.claim(
@@ -275,8 +275,8 @@ if section.lesson("7.3.1", "small_xception"):
 def build_candidate(trial, shape=(24, 4), classes=4):
     """A network whose hyperparameters `trial` chooses. signal: (batch, 24, 4). pair: (batch, 4).
 
-    The search decides which, knowing earlier trials (steps 1 and 4), while the model is built with
-    them (step 2).
+    The search decides which (step 1), the first five times at random and then by the trials so far
+    (step 4), while the model is built with them (step 2).
     """
     separable = trial.suggest_categorical("separable", [False, True])
     convolution = layers.SeparableConv1D if separable else layers.Conv1D
@@ -299,7 +299,7 @@ def build_candidate(trial, shape=(24, 4), classes=4):
 
 
 def try_out(trial, gestures, seed, models):
-    """What a search maximizes: the accuracy of a `trial` on the validation data, in the end."""
+    """What a search maximizes: the validation accuracy of a `trial` after its last epoch."""
     keras.utils.set_random_seed(seed)
     model = models[trial.number] = build_candidate(trial, gestures.shape, gestures.classes)
     # Step 3: fit it on the training data, and measure it on the validation data.
@@ -336,7 +336,7 @@ if section.lesson("7.3.2", "hyperparameter_search"):
 
 # %% 7.3.2 Beside random search
 if section.lesson("7.3.2", "beside_random_search"):
-    # What every point of a grid gives, trained once: a table that can be searched many times.
+    # Learning rates, widths, output scales: each point trained once, a table to search often.
     grid = [10 ** np.linspace(-3, 0.5, 15), [2, 4, 8, 16, 32], 10 ** np.linspace(-1.5, 0.5, 5)]
     rates, widths, scales = np.transpose([*itertools.product(*grid)])
     gestures = section.load(data.gestures)
@@ -377,7 +377,7 @@ if section.lesson("7.3.2", "overfit_the_validation_set"):
         coins[size] = np.maximum.accumulate(tossed, axis=1).mean(axis=0) - 0.5
         validated, tested = inspection.best_so_far(right, size, 1000, rng)  # (40,) each
         trained[size] = validated - tested
-    both = {"validated": validated[-1], "tested": tested[-1], "coins": coins[50][-1]}
+    both = {"validated": validated[-1], "tested": tested[-1], "coins overrated by": coins[50][-1]}
     few, many = trained[50][-1], trained[1000][-1]
     section.claim(
         "Best of 40, 50 samples: overrated by", few, "accuracy", at_least=0.05, compared_with=both
@@ -472,7 +472,7 @@ if section.lesson("7.3.3", "diversity"):
 
     models = {first: model} | models
     preds, targets = np.hstack([of(cues.test).numpy() for of in models.values()]), cues.test_targets
-    # Of any four of them: how their errors correlate, and what their average gains on their mean.
+    # Of any four: how their errors correlate; accuracy of their average less their mean accuracy.
     combinations = itertools.combinations(range(7), 4)
     fours = {of: inspection.diversity(preds, targets, of) for of in combinations}
     (kinds, gain), (alike, little) = fours[0, 1, 2, 3], fours[0, 4, 5, 6]

@@ -1,1 +1,1 @@
-"""Exercises to the chapter, "predict, then run": a module of solutions for each numbered script."""
+"""Exercises for the chapter, "predict, then run": solutions for each numbered script."""

@@ -1,4 +1,4 @@
-"""Exercises to section 7.1, "predict, then run": a question, and a cell that answers it.
+"""Exercises for section 7.1, "predict, then run": a question, and a cell that answers it.
 
 `python -m exercises.ch0701_exercises` runs them all, `... 7.1.5` those to one part of the section,
 and `--list` asks the questions without telling the answers. Read the question, write down what you
@@ -194,7 +194,7 @@ if section.lesson("7.1.4", "a_wider_neck"):
         for name, units in {"one unit": 1, "two units": 2, "four units": 4}.items()
     }
     others = compare.fit(models, clusters, like=model, callbacks=[section.progress("without")])
-    others["and a shortcut"], four = shortcut, others.pop("four units")
+    others["four and a shortcut"], four = shortcut, others.pop("four units")
     section.claim("Four units", four, "accuracy", at_least=0.8, compared_with=others)
     section.remember()
 
@@ -205,7 +205,7 @@ if section.lesson("7.1.4", "ten_steps"):
     x, y = recall.train, recall.train_targets
     lstm = chapter.build_recurrent_classifier(layers.LSTM(16))
     lstm.compile(keras.optimizers.Adam(0.005), "categorical_crossentropy", metrics=["accuracy"])
-    lstm.fit(x, y, epochs=8, batch_size=64, verbose=0, callbacks=[section.progress("LSTM")])
+    lstm.fit(x, y, epochs=8, batch_size=50, verbose=0, callbacks=[section.progress("LSTM")])
     loss, recalled = lstm.evaluate(recall.test, recall.test_targets, verbose=0)
     models = {"SimpleRNN": chapter.build_recurrent_classifier(layers.SimpleRNN(16))}
     others = compare.fit(models, recall, like=lstm, callbacks=[section.progress("SimpleRNN")])

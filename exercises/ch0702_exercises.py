@@ -1,4 +1,4 @@
-"""Exercises to section 7.2, "predict, then run": each is a cell that answers its question.
+"""Exercises for section 7.2, "predict, then run": each is a cell that answers its question.
 
 `python -m exercises.ch0702_exercises --list` asks the questions and does not tell the answers;
 with the name of an exercise it runs that one.
@@ -99,7 +99,7 @@ if section.lesson("7.2.1", "two_callbacks_for_one_rate"):
     trained = model.history.history["learning_rate"]
 
     section.claim("The plateau reduces the rate", sum(np.less(after, 0.02)), "times", at_least=2)
-    section.claim("Trained with another rate are", sum(np.less(trained, 0.02)), "epochs", at_most=0)
+    section.claim("Trained at another rate for", sum(np.less(trained, 0.02)), "epochs", at_most=0)
     section.remember()
 
 
@@ -146,7 +146,7 @@ if section.lesson("7.2.1", "good_enough"):
     enough = sum(np.greater_equal(history["val_accuracy"], 0.85))
 
     section.claim("It stops after", len(history["loss"]), "epochs", at_most=15)
-    section.claim("Of these, so good are", enough, "epochs", at_least=1, at_most=1)
+    section.claim("Of these, good enough", enough, "epochs", at_least=1, at_most=1)
     section.remember()
 
 
@@ -361,7 +361,7 @@ if section.lesson("7.2.2", "the_sigmoid_in_the_loss"):
         compared_with={"chance": 0.5},
     )
     section.claim(
-        "Of its outputs are no probabilities",
+        "Below 0 or above 1 are",
         np.mean((outputs < 0) | (outputs > 1)),
         "of the outputs",
         at_least=0.5,

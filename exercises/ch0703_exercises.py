@@ -1,4 +1,4 @@
-"""Exercises to section 7.3, "predict, then run": each is a cell that answers its question.
+"""Exercises for section 7.3, "predict, then run": each is a cell that answers its question.
 
 `python -m exercises.ch0703_exercises --list` asks the questions and does not tell the answers;
 with the name of an exercise it runs that one.
@@ -325,9 +325,9 @@ if section.lesson("7.3.3", "leave_one_out"):
         for name, of in averages.items()
     }
     loss, other = accuracy["four"] - accuracy["best"], {"all four": accuracy["four"]}
-    section.claim("Without the best", loss, "accuracy", at_least=0.01, compared_with=other)
+    section.claim("Without the best it loses", loss, "accuracy", at_least=0.01, compared_with=other)
     loss = accuracy["four"] - accuracy["worst"]
-    section.claim("Without the worst", loss, "accuracy", at_most=0.02, compared_with=other)
+    section.claim("Without the worst it loses", loss, "accuracy", at_most=0.02, compared_with=other)
     section.remember()
 
 
