@@ -8,6 +8,7 @@ state of Dropout (keras issue 19796), so what goes on is not the training that w
 
 from __future__ import annotations
 
+import glob
 import io
 import tempfile
 from pathlib import Path
@@ -64,11 +65,11 @@ class Backup(keras.callbacks.Callback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.path.parent):
             pass  # or the first epoch would be lost
-        for unfinished in self.path.parent.glob(f"{self.path.name}.*.part"):
+        for unfinished in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
             unfinished.unlink()  # by write_aside, when it was killed
         # The optimizer's variables, which it would otherwise make in the first step.
         model.optimizer.build(model.trainable_variables)
-        self.epochs = 0
+        self.epochs, self.over = 0, False
         if self.path.exists():
             self.epochs, self.over, values = self.read()
             variables = state(model)
@@ -84,8 +85,7 @@ class Backup(keras.callbacks.Callback):
     def read(self) -> tuple[int, bool, list[np.ndarray]]:
         """The epochs that are done, whether that is all, and the values, from the file."""
         try:
-            # A ZIP: its check sums tell if a byte has changed. Opened here, since np.load leaves a
-            # broken one open.
+            # A ZIP, with check sums. Opened here, since np.load leaves a broken one open.
             with self.path.open("rb") as file, np.load(file) as archive:
                 (epochs, over), *values = archive.values()
             return int(epochs), bool(over), values

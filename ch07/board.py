@@ -26,6 +26,7 @@ import keras
 import matplotlib as mpl
 import numpy as np
 import tensorflow as tf
+from google.protobuf import text_format
 from keras import layers
 from matplotlib.figure import Figure
 from tensorboard import program
@@ -83,8 +84,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
     - histograms `activations/<call>`, of layers with weights or a relu;
     - histograms `gradients/<weight>`, and `gradient_norm/<layer>`, the L2 norm over the weights of
       a layer, of the gradient of the loss;
-    - of calls that end in a relu `share_of_dead_units/<call>`, of units or channels that are 0 in
-      every sample and place.
+    - of calls that end in a relu `share_of_dead_units/<call>`, of units or channels always at 0.
 
     Calls have the names of `calls.Call`. What cannot be seen (what a subclassed model does without
     layers) is warned of, and the rest logged. The probe is looked at as in inference; one that does
@@ -132,8 +132,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
                 warnings.warn(f"{error} Without a probe no graph is logged.", stacklevel=2)
             return
         self.weights = named_weights(self.model, made)
-        # Keras's own writer, though it is not public: a second one in this directory would make a
-        # second event file, and one training is one file.
+        # Keras's own writer, though not public: with a second one a training has two event files.
         if self.write_graph:
             with failing_as_files_do(), self._train_writer.as_default():
                 tf.summary.graph(graph)
@@ -189,10 +188,8 @@ def look(model: keras.Model, probe: Sequence, weights: Mapping[str, keras.Variab
     trained = {id(weight): weight.value for weight in model.trainable_variables}
     gradients = tape.gradient(loss, trained, unconnected_gradients="zero")
     # Densely, since the rows of a word that occurs twice have to be added up.
-    gradients = {
-        key: tf.cast(tf.convert_to_tensor(value), "float32") / scale
-        for key, value in gradients.items()
-    }
+    dense = ((key, tf.convert_to_tensor(value)) for key, value in gradients.items())
+    gradients = {key: tf.cast(value, "float32") / scale for key, value in dense}
     unseen = [call.name for call in made if not call.outputs]
     if unseen or not made:
         what = ", ".join(unseen) or "the model, which calls no layer"
@@ -239,6 +236,8 @@ def write_embedding(
     if not np.isfinite(vectors).all():
         raise ValueError("vectors has a NaN or an infinity.")
     columns = {label(title): [label(one) for one in column] for title, column in metadata.items()}
+    if not columns:
+        raise ValueError("metadata has no column.")
     for title, texts in columns.items():
         if (count := len(texts)) != len(vectors):
             raise ValueError(f"metadata has {count} texts in '{title}': {len(vectors)} are needed.")
@@ -248,17 +247,21 @@ def write_embedding(
     if len(columns) > 1:  # with one column the Projector takes a header for a point
         rows.insert(0, tuple(columns))
     numbers = [[f"{value:.5g}" for value in vector] for vector in vectors]
-    for file, table in {"metadata.tsv": rows, "tensors.tsv": numbers}.items():
+    stem = re.sub(r"\W+", "_", name)
+    for file, table in {f"{stem}_metadata.tsv": rows, f"{stem}.tsv": numbers}.items():
         text = "".join("\t".join(row) + "\n" for row in table)
         write_aside(folder / file, text.encode("utf-8", "replace"))
-    config = projector.ProjectorConfig()
-    embedding = config.embeddings.add(
-        tensor_name=name, tensor_path="tensors.tsv", metadata_path="metadata.tsv"
-    )
+    config, known = projector.ProjectorConfig(), folder / "projector_config.pbtxt"
+    if known.exists():  # the other embeddings of the run stay
+        text_format.Parse(known.read_text(encoding="utf-8"), config)
+    for old in [one for one in config.embeddings if one.tensor_name == name]:
+        config.embeddings.remove(old)
+    paths = {"tensor_path": f"{stem}.tsv", "metadata_path": f"{stem}_metadata.tsv"}
+    embedding = config.embeddings.add(tensor_name=name, **paths)
     if len(columns) > 1:  # in pictures, since it shows no colour before a click
         *_, kinds = columns.values()
-        write_aside(folder / "dots.png", dots(kinds))
-        embedding.sprite.image_path = "dots.png"
+        write_aside(folder / f"{stem}.png", dots(kinds))
+        embedding.sprite.image_path = f"{stem}.png"
         embedding.sprite.single_image_dim.extend([DOT, DOT])
     with failing_as_files_do():
         projector.visualize_embeddings(str(folder), config)
@@ -312,8 +315,8 @@ def write_hparams(log_dir: str | Path, hparams: Mapping[str, object]) -> None:
     known = (bool, int, float, str, np.generic)
     shown = {n: v if isinstance(v, known) else str(v) for n, v in hparams.items()}
     with writing_to(folder := after_training(log_dir)):
-        # Named after the run: by default runs of equal hyperparameters become one line.
-        hp.hparams(shown, trial_id=Path(log_dir).resolve().name)
+        # Named after the run and what it is in: runs of one name would become one line.
+        hp.hparams(shown, trial_id="/".join(Path(log_dir).resolve().parts[-2:]))
     if not logged(folder, "hparams"):  # as with pictures: many of them are a large record
         raise OSError(f"'{folder}' has no room for hyperparameters")
 
@@ -364,8 +367,7 @@ def serve(root: str | Path) -> NoReturn:
     server = program.TensorBoard()
     # For this machine only. And without the fast loader, which Windows lacks: it prints a notice
     # and is a process of its own.
-    options = ["--host", "127.0.0.1", "--load_fast", "false"]
-    server.configure(argv=["", "--logdir", str(root), *options])
+    server.configure(argv=["", "--logdir", str(root), "--host=127.0.0.1", "--load_fast=false"])
     try:
         url = server.launch()  # on port 6006, or the next free one
     except program.TensorBoardServerException as error:

@@ -24,7 +24,8 @@ class StopAt(keras.callbacks.EarlyStopping):
     """
 
     def __init__(self, monitor: str, target: float, mode: str = "auto"):
-        super().__init__(monitor, mode="min" if monitor.endswith("loss") else mode)
+        least = mode == "auto" and monitor.endswith("loss")
+        super().__init__(monitor, mode="min" if least else mode)
         self.target = target
 
     def on_epoch_end(self, epoch, logs=None):
@@ -44,14 +45,15 @@ class BackToTheBest(keras.callbacks.Callback):
     back too; and the learning rate, which is why it is set again: multiplied by `factor`, 0 to 1.
     `loaded` has the epochs after which that happened, counted from 0.
 
-    Raises (during `fit`):
-        ValueError: `path` does not end in ".weights.h5", the learning rate is that of a schedule,
-            or an epoch has no validation loss.
+    ValueError, if `path` does not end in ".weights.h5" or `factor` is no such number; during `fit`,
+    if the learning rate is that of a schedule, or an epoch has no validation loss.
     """
 
     def __init__(self, path: str | Path, factor: float = 0.1):
         if not 0 <= factor <= 1:
             raise ValueError(f"factor is {factor}: a number from 0 to 1 is needed.")
+        if not str(path).endswith(".weights.h5"):
+            raise ValueError(f"path is '{path}': it has to end in '.weights.h5'.")
         super().__init__()
         self.path = Path(path)
         self.factor = factor
@@ -92,7 +94,8 @@ class Freeze(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         if not any(layer is self.layer for layer in self.model._flatten_layers()):
-            raise ValueError(f"'{self.layer.name}' is not a layer of '{self.model.name}'.")
+            name = getattr(self.layer, "name", self.layer)
+            raise ValueError(f"'{name}' is not a layer of '{self.model.name}'.")
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch >= self.at and self.layer.trainable:

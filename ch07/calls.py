@@ -18,6 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+ONE = threading.RLock()  # who watches has changed Keras: one thread at a time
+
 
 @dataclass(eq=False)
 class Call:
@@ -48,7 +50,7 @@ def watching(model: keras.Model) -> Iterator[list[Call]]:
     has the calls at the end, those inside of models too, in the order that they began in.
     """
     root, inside, found = Call(model), [], []
-    thread, original = threading.get_ident(), keras.Layer.__call__
+    thread = threading.get_ident()
     graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
     def recording(layer, *args, **kwargs):
@@ -69,12 +71,14 @@ def watching(model: keras.Model) -> Iterator[list[Call]]:
     # Of what is regularized, Keras looks for the value in the scope.
     values = [(weight, weight.value) for weight in model.variables if weight.regularizer]
     scope = keras.StatelessScope(values, collect_losses=True, initialize_variables=graph is None)
-    keras.Layer.__call__ = recording
+    ONE.acquire()
+    original, keras.Layer.__call__ = keras.Layer.__call__, recording
     try:
         with scope:
             yield found
     finally:
         keras.Layer.__call__ = original
+        ONE.release()
     found.extend(named(root, {}))
 
 
@@ -121,8 +125,7 @@ def run(model: keras.Model, inputs) -> list[Call]:
 
 def activations(model: keras.Model, inputs) -> dict[str, np.ndarray]:
     """What every call of `model` gives for `inputs`, as arrays by name (see `Call`)."""
-    named_tensors = (pair for call in run(model, inputs) for pair in call.tensors())
-    return {name: tensor.numpy() for name, tensor in named_tensors}
+    return {name: one.numpy() for call in run(model, inputs) for name, one in call.tensors()}
 
 
 def need_graph(model: keras.Model) -> None:
@@ -138,8 +141,7 @@ def need_graph(model: keras.Model) -> None:
 def trace(model: keras.Model, inputs=None) -> tuple[tf.Graph, list[Call]]:
     """The graph of operations of `model`, and its calls, whose tensors have shapes and no values.
 
-    inputs: arrays such as it takes; by default what a functional or Sequential model says, and
-    ValueError if it is neither.
+    inputs: arrays such as it takes; by default as its graph says, and ValueError if it has none.
     """
     if inputs is None:
         need_graph(model)

@@ -47,12 +47,11 @@ def fit(
     """
     (points, classes), count = train, len(rates)
     model = build(widths, np.broadcast_to(scales, count), points.shape[1], classes.shape[1])
-    # The loss is the mean over the candidates. With plain SGD the weight of a candidate's loss is
-    # then its learning rate.
+    # The loss is the candidates' mean: under plain SGD the weight of one is its learning rate.
     model.compile(
         keras.optimizers.SGD(float(count)),
         "categorical_crossentropy",
-        steps_per_execution=-(-len(points) // options["batch_size"]),  # an epoch
+        steps_per_execution=-(-len(points) // options.get("batch_size", 32)),  # an epoch
     )
     targets = np.repeat(classes[:, None], count, axis=1)
     weights = np.tile(np.float32(rates), (len(points), 1))

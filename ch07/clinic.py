@@ -64,8 +64,8 @@ class Symptom:
 
 
 def rise_of_the_loss(logs: Logs) -> float:
-    """The highest training loss over that of guessing, ln 2, in powers of ten."""
-    return float(np.log10(max(logs.train["epoch_loss"]) / np.log(2)))
+    """The highest training loss, NaN above all, over that of guessing, ln 2, in powers of ten."""
+    return float(np.log10(np.max(np.nan_to_num(logs.train["epoch_loss"], nan=np.inf)) / np.log(2)))
 
 
 def share_outside(logs: Logs) -> float:
@@ -104,7 +104,7 @@ SYMPTOMS = {
     "rate_too_high": Symptom(
         tab="Scalars",
         tag="epoch_loss",
-        see="the train curve starts above ten thousand, where guessing has 0.69",
+        see="the train curve starts above 700, where guessing has 0.69",
         conclude="the first steps jumped too far: the learning rate is too high",
         column="highest training loss\nover ln 2, powers of 10",
         number=rise_of_the_loss,
@@ -167,12 +167,9 @@ def misplaced(symptoms: Mapping[str, Mapping[str, float]]) -> list[tuple[str, st
     symptoms: by the fault of the run, then by fault, as `examine` gives them. Where the rate is too
     high, the other symptoms mean nothing, and do not count.
     """
-    return [
-        (run, fault)
-        for run, found in symptoms.items()
-        for fault, value in found.items()
-        if SYMPTOMS[fault].shows(value) != (run == fault)
-        and (
-            fault == "rate_too_high" or not SYMPTOMS["rate_too_high"].shows(found["rate_too_high"])
-        )
-    ]
+    wrong = []
+    for run, found in symptoms.items():
+        exploded = SYMPTOMS["rate_too_high"].shows(found["rate_too_high"])
+        counted = ["rate_too_high"] if exploded else found
+        wrong += [(run, of) for of in counted if SYMPTOMS[of].shows(found[of]) != (run == of)]
+    return wrong

@@ -6,6 +6,7 @@ trained here: as that was, on the same batches, and in the time of one `fit`.
 
 from __future__ import annotations
 
+import collections
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -24,12 +25,14 @@ def one_branch(model: keras.Model, at: int) -> keras.Model:
 
     `add` and `concatenate` give, instead of their result, the first (`at` = 0), the second (1) and
     so on of the tensors that they merge: of [y, x], 0 is y without the shortcut. The model has
-    those of the inputs that it still depends on.
+    those of the inputs that it still depends on. ValueError if `model` itself merges nothing so.
     """
+    kinds = keras.layers.Add, keras.layers.Concatenate
+    if not any(isinstance(layer, kinds) for layer in model.layers):
+        raise ValueError(f"The model '{model.name}' has no add and no concatenate of its own.")
 
     def call(layer, *arguments, **options):
-        merges = isinstance(layer, (keras.layers.Add, keras.layers.Concatenate))
-        return arguments[0][at] if merges else layer(*arguments, **options)
+        return arguments[0][at] if isinstance(layer, kinds) else layer(*arguments, **options)
 
     cut = keras.models.clone_model(model, call_function=call)
     read = {edge.source for edge in draw.graph_of(cut).edges}
@@ -40,15 +43,15 @@ def one_branch(model: keras.Model, at: int) -> keras.Model:
 def without_sharing(model: keras.Model) -> keras.Model:
     """A functional model like `model`, with new weights: a layer called again is another one.
 
-    The others are called "second_<name>".
+    The others are called "second_<name>", "call_3_<name>" and so on.
     """
-    called = set()
+    called = collections.Counter()
 
     def call(layer, *arguments, **options):
-        if layer.name in called and layer.weights:
-            config = layer.get_config() | {"name": f"second_{layer.name}"}
-            layer = layer.__class__.from_config(config)
-        called.add(layer.name)
+        called[layer.name] += 1
+        if (times := called[layer.name]) > 1 and layer.weights:
+            name = f"second_{layer.name}" if times == 2 else f"call_{times}_{layer.name}"
+            layer = layer.__class__.from_config(layer.get_config() | {"name": name})
         return layer(*arguments, **options)
 
     return keras.models.clone_model(model, call_function=call)
@@ -78,6 +81,8 @@ def together(
         given = keras.tree.flatten(named([inputs[tensor.name] for tensor in model.inputs]))
         for output, tensor in zip(model.output_names, given, strict=True):
             joint = re.sub(r"\W+", "_", name if len(given) == 1 else f"{name}_{output}")
+            if joint in outputs:
+                raise ValueError(f"Two models cannot be told apart by the name '{joint}'.")
             outputs[joint], names[joint] = tensor, (name, output)
     return keras.Model(inputs, outputs, name=TOGETHER), names
 
@@ -94,18 +99,23 @@ def fit(
 ) -> dict[str, Any]:
     """Train `models` together as `like` was compiled and trained, each from its own weights.
 
+    ValueError with `global_clipnorm`, or where one cannot be scored: before the training.
+
     Args:
         models: by name. Each takes the inputs of `task` that it names.
-        like: a model, such as the book's, that has every output that they have.
-        epochs, batch_size: as in the last `fit` of `like`, unless they are given.
+        like: a model, such as the book's, with every output that they have; at its rate of now.
+        epochs, batch_size: as in the last `fit` of `like`, unless they are given. Of its batches
+            Keras keeps the number only: give `batch_size`, if the last of them was a smaller one.
         sample_weight: of each sample, by output.
 
     Returns:
         The test score of each, by name: what the first metric of `like` says, or its loss where it
         has none. A model with several outputs has a dict of them by output.
     """
+    if getattr(like.optimizer, "global_clipnorm", None):
+        raise ValueError("global_clipnorm would clip the gradients of all models together.")
     samples = len(keras.tree.flatten(task.train)[0])
-    epochs = epochs or like.history.params["epochs"]
+    epochs = like.history.params["epochs"] if epochs is None else epochs
     batch_size = batch_size or math.ceil(samples / like.history.params["steps"])
     # A Sequential model has no names for its outputs.
     models = {name: keras.Model(model.inputs, model.outputs) for name, model in models.items()}
@@ -131,8 +141,14 @@ def fit(
         # A whole epoch for each call of TensorFlow: small models lose their time between calls.
         steps_per_execution=math.ceil(samples / batch_size),
     )
-    targets = by_output(task.train_targets)
-    build_variables(joint, targets)
+    targets, tested = by_output(task.train_targets), by_output(task.test_targets)
+    measures = {at: keras.losses.get(loss) for at, loss in by_output(like.loss).items()}
+    for at, metric in by_output(config["metrics"] or {}).items():
+        measures[at] = metric[0] if isinstance(metric, list) else metric
+    first = joint(keras.tree.map_structure(lambda of: of[:1], by_input(task.test)), training=False)
+    for at, measure in measures.items():  # what cannot be scored is refused now, and not at the end
+        metrics.score(measure, first[at].numpy(), tested[at][:1])
+    build_variables(joint, targets, first)
     joint.fit(
         by_input(task.train),
         targets,
@@ -142,12 +158,10 @@ def fit(
         verbose=0,
         callbacks=list(callbacks),
     )
-    predictions, tested = joint(by_input(task.test), training=False), by_output(task.test_targets)
-    measures = by_output(config["metrics"] or like.loss)
+    predictions = joint(by_input(task.test), training=False)
     found: dict[str, Any] = {}
     for at, (name, output) in names.items():
-        measure = measures[at][0] if isinstance(measures[at], list) else measures[at]
-        score = metrics.score(measure, predictions[at].numpy(), tested[at])
+        score = metrics.score(measures[at], predictions[at].numpy(), tested[at])
         if len(models[name].outputs) == 1:
             found[name] = score
         else:
@@ -155,12 +169,12 @@ def fit(
     return found
 
 
-def build_variables(model: keras.Model, targets: Any) -> None:
+def build_variables(model: keras.Model, targets: Any, predicted: Any) -> None:
     """Create the variables of optimizer and loss now, for `targets` as `fit` takes them.
 
-    Created in the first step, they would make TensorFlow trace that step twice.
+    Made in the first step, they would have it traced twice. `predicted`: the answer to one sample.
     """
     model.optimizer.build(model.trainable_variables)
     some = keras.tree.map_structure(lambda t: keras.ops.convert_to_tensor(t[:1]), targets)
-    model.compute_loss(y=some, y_pred=some)
+    model.compute_loss(y=some, y_pred=predicted)
     model.reset_metrics()

@@ -41,15 +41,9 @@ def run_and_kill(train: str, *arguments: object, epoch: int, batch: int) -> None
     trains as this one would. RuntimeError, with what it has printed, if it ends otherwise.
     """
     order = json.dumps([train, arguments, epoch, batch], default=lambda path: str(path.absolute()))
-    done = subprocess.run(
-        [sys.executable, "-m", "ch07.crash", order],
-        cwd=startup.ROOT,  # where "ch07" is found
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
+    command = [sys.executable, "-m", "ch07.crash", order]  # "ch07" is found from ROOT
+    ends = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(command, cwd=startup.ROOT, **ends, text=True, errors="replace")
     # On Windows the status of a process that os.kill has ended is the number of the signal.
     if done.returncode not in (-KILL, KILL):
         raise RuntimeError(

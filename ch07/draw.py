@@ -27,7 +27,6 @@ GREY = "#444444"
 FILLS = {"input": "#CFE5F3", "merge": "#FBE3C0", "shared": "#C5EBDD", "layer": "#F2F2F2"}
 MEANINGS = {"input": "input", "merge": "merges tensors", "shared": "shared: called more than once"}
 
-
 Box = namedtuple("Box", "kind lines width")  # a layer: two lines of text; inches
 Edge = namedtuple("Edge", "source target call")  # a tensor to one of the calls of a layer, from 0
 Graph = namedtuple("Graph", "boxes edges ranks")  # boxes and ranks by name, sources first; 0: top

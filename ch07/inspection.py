@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ch07 import calls, metrics
+from ch07 import calls, checks, metrics
 from ch07.data import Task
 
 
@@ -71,8 +71,9 @@ def open_forget_gate(lstm: keras.layers.LSTM, steps: int) -> None:
     """Start the forget gate so that the carry loses 1 / `steps` in a step, and not Keras's 0.27.
 
     sigmoid(log(n - 1)) is 1 - 1 / n (Tallec and Ollivier, 2018, https://arxiv.org/abs/1804.11188).
-    `lstm` is built and has a bias.
+    `lstm` is built and has a bias; ValueError unless there are two `steps`.
     """
+    checks.whole(2, steps=steps)
     kernel, recurrent_kernel, bias = lstm.get_weights()
     bias[lstm.units : 2 * lstm.units] = np.log(steps - 1)
     lstm.set_weights([kernel, recurrent_kernel, bias])
@@ -133,14 +134,15 @@ def multiply_adds(model: keras.Model) -> int:
 
     Every weight of a kernel is used once at every position of the output; of a depthwise kernel
     too, since strides act there. Biases, activations and pools are not counted. A ValueError is
-    raised where a layer other than Dense, Conv2D and SeparableConv2D has weights.
+    raised where a layer other than Dense, Conv2D and SeparableConv2D, channels last, has weights.
     """
     counted = keras.layers.Dense, keras.layers.Conv2D, keras.layers.SeparableConv2D
     total = 0
     for call in calls.trace(model)[1]:
         if not call.layer.weights or isinstance(call.layer, keras.Model):
             continue  # the layers of a model have calls of their own
-        if not isinstance(call.layer, counted):
+        first = getattr(call.layer, "data_format", None) == "channels_first"
+        if first or not isinstance(call.layer, counted):
             kind = type(call.layer).__name__
             raise ValueError(f"The multiply-adds of a {kind} are not known here.")
         kernels = [np.prod(one.shape) for one in call.layer.weights if len(one.shape) > 1]
@@ -151,8 +153,7 @@ def multiply_adds(model: keras.Model) -> int:
 def median_seconds(models: Sequence[keras.Model], inputs: np.ndarray) -> list[float]:
     """The median time of nine forward passes of each of `models`.
 
-    They take turns, so what else the machine does meets all of them. The first turn, which traces,
-    is not timed.
+    They take turns, so what else the machine does meets all. The first turn, a trace, is not timed.
     """
     passes, seconds = [tf.function(model) for model in models], []
     for _ in range(10):
@@ -187,6 +188,8 @@ def best_so_far(
         repeats: how many searches, each with a validation set and an order of trials of its own.
     """
     samples, trials = right.shape
+    if not 0 < size < samples:
+        raise ValueError(f"size is {size}: of {samples} samples some must be left for the test.")
     hits = np.stack(
         [right[rng.choice(samples, size, replace=False)].sum(axis=0) for _ in range(repeats)]
     )
@@ -209,6 +212,7 @@ def learned_weights(predicted: np.ndarray, targets: np.ndarray, seed: int) -> np
     By random search. The best of many weights owes its place to luck with the samples, as the
     winner of any search does; the mean of the best few lies where the accuracy is high.
     """
+    metrics.alike(predicted[:, :1], targets)
     drawn = np.random.default_rng(seed).dirichlet(np.ones(predicted.shape[1]), 2000)
     accuracy = np.mean((predicted @ drawn.T > 0.5) == (targets > 0.5), axis=0)
     return drawn[np.argsort(-accuracy, kind="stable")[:20]].mean(axis=0)

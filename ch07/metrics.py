@@ -17,10 +17,12 @@ def alike(predicted: np.ndarray, target: np.ndarray) -> None:
 
 
 def accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
-    """The share of right answers; `target` has one-hot rows, or 0 and 1.
+    """The share of right answers; `target` has one-hot rows, or 0 and 1, or numbers of classes.
 
     predicted: probabilities, shape (n, classes), or (n, 1) for the second of two classes.
     """
+    if target.size == len(predicted) < predicted.size:
+        return float(np.mean(predicted.argmax(axis=1) == target.reshape(-1)))
     alike(predicted, target)
     if predicted.shape[1] == 1:
         return float(np.mean((predicted > 0.5) == (target > 0.5)))
@@ -44,7 +46,7 @@ def score(measure: Any, predicted: np.ndarray, target: np.ndarray) -> float:
 def r2(predicted: np.ndarray, target: np.ndarray) -> float:
     """The share of the variance of `target` that is predicted: 1 is perfect, 0 is the mean's."""
     alike(predicted, target)
-    return float(1 - np.mean((predicted - target) ** 2) / np.var(target))
+    return score("r2_score", predicted, target)
 
 
 def best_mix(predictions: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
@@ -59,7 +61,7 @@ def best_mix(predictions: Sequence[np.ndarray], target: np.ndarray) -> np.ndarra
 def precision_and_recall(found: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     """Of what was `found` (booleans) the share that is `true`; of what is true the share found."""
     hits = (found & true).sum()
-    return float(hits / max(found.sum(), 1)), float(hits / true.sum())
+    return float(hits / max(found.sum(), 1)), float(hits / max(true.sum(), 1))
 
 
 def best_threshold(scores: np.ndarray, true: np.ndarray) -> float:
@@ -67,6 +69,7 @@ def best_threshold(scores: np.ndarray, true: np.ndarray) -> float:
 
     scores: (n,), higher for what is more likely true. true: (n,) booleans.
     """
+    scores, true = np.ravel(scores), np.ravel(true)
     order = np.argsort(-scores, kind="stable")
     hits = true[order].cumsum()
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + true.sum())

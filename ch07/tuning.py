@@ -64,7 +64,8 @@ class Pruning(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         # Made in the first step, its variables would have TensorFlow trace that step twice.
-        self.model.optimizer.build(self.model.trainable_variables)
+        if self.model.built:
+            self.model.optimizer.build(self.model.trainable_variables)
 
     def on_epoch_end(self, epoch, logs=None):
         self.trial.report(float(checks.monitored(logs, self.monitor)), epoch)
@@ -89,8 +90,7 @@ def new_study(seed: int | None = None, **stored: Any) -> optuna.Study:
     """A new study, in memory, that maximizes with TPE and ends trials that lag behind the median.
 
     TPE (Bergstra et al., 2011) keeps two densities for each hyperparameter, of the better trials
-    and of the others, and proposes what is likelier in the first. `stored`: what else
-    `optuna.create_study` takes.
+    and of the others, and proposes what is likelier in the first. `stored`: for `create_study`.
     """
     with quiet():
         # constant_liar: what other workers run now counts as tried.
@@ -168,7 +168,10 @@ def open_study(url: str, name: str, heartbeat: int = HEARTBEAT, grace: int = GRA
             try:
                 storage = Storage(url, options, heartbeat_stale_trial_callback=retry, **times)
                 # Without a seed: workers of one seed would draw the same.
-                return new_study(storage=storage, study_name=name, load_if_exists=True)
+                study = new_study(storage=storage, study_name=name, load_if_exists=True)
+                if study.direction.name == "MAXIMIZE":
+                    return study
+                raise UsageError(f"the study '{name}' minimizes: choose another database.")
             except (sqlalchemy.exc.DatabaseError, RuntimeError):
                 # Another worker may be making the same tables at this moment: it is soon done.
                 if tries == 9:
@@ -186,10 +189,10 @@ def work(
     """Work on a `study` until it has `trials` finished ones, those of other workers included.
 
     `objective` takes a trial and returns what is to be large, or raises optuna.TrialPruned, which
-    counts too; `url` is for messages.
+    counts too, as NaN does; `url` is for messages.
 
     Raises:
-        UsageError: the database fails.
+        ValueError, UsageError: `trials` is no number from 1; the database fails.
         KeyboardInterrupt: the trial that was running is run again by whoever asks next.
     """
 
@@ -198,13 +201,16 @@ def work(
             value = objective(trial)
             if startup.heard:  # which compiled code may swallow, or turn into another error
                 raise KeyboardInterrupt
-            return value
+            if not math.isnan(value):
+                return value
+            raise optuna.TrialPruned  # a training that has diverged: a trial like any other
         except (KeyboardInterrupt, Exception) as error:
             if not startup.by_ctrl_c(type(error)):
                 raise
             study.enqueue_trial(trial.params)
             raise KeyboardInterrupt from error
 
+    checks.whole(trials=trials)
     with plain_errors(url), quiet():
         if len(study.get_trials(deepcopy=False, states=FINISHED)) < trials:
             enough = optuna.study.MaxTrialsCallback(trials, states=FINISHED)
@@ -224,7 +230,7 @@ def hyperopt(
     takes it. No trial ends early.
 
     Raises:
-        UsageError: Hyperopt is not installed.
+        UsageError: Hyperopt is not installed, or does not draw as a hyperparameter is suggested.
     """
     try:
         with warnings.catch_warnings():
@@ -240,6 +246,8 @@ def hyperopt(
     for name, of in space_of.items():
         if isinstance(of, CategoricalDistribution):
             space[name] = hp.choice(name, of.choices)
+        elif of.step not in (None, 1) or (of.log and isinstance(of, IntDistribution)):
+            raise UsageError(f"Hyperopt draws no '{name}' with a step, and no whole number by log.")
         elif isinstance(of, IntDistribution):
             space[name] = hp.uniformint(name, of.low, of.high)
         elif of.log:
@@ -249,6 +257,7 @@ def hyperopt(
 
     def loss(params: Mapping[str, Any]) -> float:
         value = objective(optuna.trial.FixedTrial(params, len(study.trials)))
+        value = -math.inf if math.isnan(value) else value
         study.add_trial(optuna.create_trial(value=value, params=params, distributions=space_of))
         for callback in callbacks:
             callback(study, study.trials[-1])

@@ -1,7 +1,4 @@
-"""What the tests share: a settled environment, a run of each numbered script, and TensorBoard.
-
-`python -m pytest --all` has the tests marked `slow` too: whole runs, kills, servers, a browser.
-"""
+"""What tests share. `python -m pytest --all` has the slow ones too: kills, servers, a browser."""
 
 import os
 
@@ -55,10 +52,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def unshared(*options: str) -> list[str]:
-    """What to put before a command for namespaces of its own, if Linux lets us: root there alone.
-
-    `--net` has no network at all, `--mount` can mount what nobody else sees.
-    """
+    """What comes before a command to run without network (`--net`), or with mounts of its own."""
     command = ["unshare", "--map-root-user", *options]
     with contextlib.suppress(OSError):
         if subprocess.run([*command, "true"], capture_output=True).returncode == 0:

@@ -1,10 +1,8 @@
 """What readers of the chapter write, a cell (`# %%`) for each row of docs/errata.md.
 
-Rows of few lines share the first cell, each line with its number. test_errata.py types a row into
-a console, statement by statement: what that shows, errors and warnings too, is what the row
-promises. The story of it stands there. "now" is the cure, where no other test has it, and has to
-work. It is written into the working directory, as in the book. Not to be imported: most of it
-fails, as printed.
+Rows of few lines share the first cell, each line with its number. test_errata.py runs a row,
+statement by statement: what that shows, errors and warnings too, is what the row promises. "now" is
+the cure, where no other test has it, and has to work. Not to be imported: most of it fails.
 """
 # ruff: noqa: B018, E402, F401, F811, F821, I001, PTH123, SIM115
 
@@ -35,6 +33,16 @@ from werkzeug.test import Client
 import ch0701_functional_api as functional_api
 import ch0702_tensor_board as tensor_board
 from ch07 import board, calls, draw, metrics, tuning
+
+with warnings.catch_warnings():
+    # A library that TensorBoard brings along warns of itself.
+    warnings.filterwarnings("ignore", "html5lib's sanitizer", DeprecationWarning)
+    from tensorboard import program
+    from tensorboard.backend import application
+    from tensorboard.backend.event_processing.data_ingester import LocalDataIngester
+    from tensorboard.plugins.core.core_plugin import CorePluginLoader
+    from tensorboard.plugins.graph.graphs_plugin import GraphsPlugin
+    from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
 
 VECTORS = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 LABELS = np.arange(32)[:, None] % 2
@@ -105,15 +113,6 @@ def logged(callback) -> Client:
 
 def serve(log_dir: Path) -> Client:
     """What answers the pages of TensorBoard, without a port: two of its plugins."""
-    with warnings.catch_warnings():
-        # A library that TensorBoard brings along warns of itself.
-        warnings.filterwarnings("ignore", "html5lib's sanitizer", DeprecationWarning)
-        from tensorboard import program
-        from tensorboard.backend import application
-        from tensorboard.backend.event_processing.data_ingester import LocalDataIngester
-        from tensorboard.plugins.core.core_plugin import CorePluginLoader
-        from tensorboard.plugins.graph.graphs_plugin import GraphsPlugin
-        from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
     server = program.TensorBoard(plugins=[CorePluginLoader, GraphsPlugin, ProjectorPlugin])
     server.configure(argv=["", "--logdir", str(log_dir), "--load_fast", "false"])
     ingester = LocalDataIngester(server.flags)
@@ -133,14 +132,30 @@ model = functional_api.build_profile_model()  # A3
 model = cloned(model, layers.Embedding, input_dim=256, output_dim=50_000)  # A3
 print(f"Total params: {model.count_params():,}")  # A3
 model(np.full((1, 300), 49_999))  # A3
+model = functional_api.build_profile_model(50, 10, 8)  # A4
+model = cloned(model, (layers.Conv1D, layers.MaxPooling1D), padding="valid")  # A4
+model.compile("rmsprop", "mse")  # A4
+fit(model, inputs=np.ones((32, 100)))  # A4
+fit(model, inputs=np.ones((32, 268)))  # A4
+assert np.isfinite(model.predict(np.ones((1, 269)), verbose=0)[0]).all()  # A4 now
 model = functional_api.build_question_answering(100, 100)  # A5
 model.compile("rmsprop", "categorical_crossentropy", run_eagerly=True)  # A5
 words, answers = np.ones((32, 5)), np.random.randint(0, 1, size=(32, 500))  # A5
 print("loss:", *fit(model, inputs=[words, words], targets=answers)["loss"])  # A5
+model = functional_api.build_functional()  # A6
+model.compile("rmsprop", "categorical_crossentropy")  # A6
+x_train, y_train = np.random.random((1000, 64)), np.random.random((1000, 10))  # A6
+loss = fit(model, inputs=x_train, targets=y_train, epochs=10, batch_size=128)["loss"]  # A6
+rises = "rises" if (np.diff(loss) > 0).all() else "does not always rise"  # A6
+print(f"a row sums to {y_train.sum(axis=1).mean():.1f}, and the loss {rises}")  # A6
 module = functional_api.build_inception_module()  # A7
 cloned(module, (layers.Conv2D, layers.AveragePooling2D), padding="valid")  # A7
 functional_api.build_identity_residual_block((32, 32, 3))  # A8
 print("one channel:", outcome(functional_api.build_identity_residual_block, (32, 32, 1)))  # A8
+for size in (32, 33):  # one that is odd
+    block = functional_api.build_linear_residual_block((size, size, 3))
+    cloned(block, layers.MaxPooling2D, padding="valid")  # A9
+assert size == 33  # A9 now
 functional_api.build_siamese_lstm(length=3).fit(list(np.zeros((2, 8, 3, 128))), LABELS[:8])  # A11
 still = small(["acc"], SGD(0.0))  # A14
 stopper = EarlyStopping(monitor="acc", patience=1, verbose=1)  # A14
@@ -165,9 +180,24 @@ TensorBoard("my_log_dir", batch_size=32)  # B6
 keras.optimizers.rmsprop  # B7
 keras.optimizers.RMSprop(lr=0.001)  # B7
 fit(small(["accuracy"]), EarlyStopping(monitor="acc", patience=1), **VALIDATED)  # B8
+best = {"monitor": "val_loss", "save_best_only": True}  # B9
+fit(small(), ModelCheckpoint(filepath="my_model.h5", **best), **VALIDATED)  # B9
+ModelCheckpoint(filepath="my_model", **best)  # B9
+model = small(["accuracy"])  # B9 now
+fit(model, ModelCheckpoint("my_model.keras", **best), **VALIDATED)  # B9 now
+assert (load_model("my_model.keras")(VECTORS).numpy() == model(VECTORS).numpy()).all()  # B9 now
+fit(model, ModelCheckpoint("my.weights.h5", save_weights_only=True, **best), **VALIDATED)  # B9 now
+assert Path("my.weights.h5").exists()  # B9 now
 input_tensor, unrelated_input = Input(shape=(64,)), Input(shape=(32,))  # B10
 x = layers.Dense(32, activation="relu")(input_tensor)  # B10
 Model(unrelated_input, layers.Dense(10, activation="softmax")(x))  # B10
+model = functional_api.build_profile_model(50, 10, 8)  # B11
+options = {"inputs": np.zeros((32, 20)), "targets": list(PROFILES.values())}  # B11
+model.compile("rmsprop", LOSSES, metrics=["acc"])  # B11
+fit(model, **options)  # B11
+for right in ({"income": "acc", "gender": "acc"}, [[], ["acc"], ["acc"]]):
+    model.compile("rmsprop", LOSSES, metrics=right, run_eagerly=True)
+    assert {"income_acc", "gender_acc"} <= set(fit(model, **options))  # B11 now
 model = functional_api.build_question_answering(50, 50, 2)  # B13
 model.compile("rmsprop", "sparse_categorical_crossentropy", run_eagerly=True)  # B13
 fit(model, inputs=dict.fromkeys(("text", "qestion"), np.zeros((32, 5), "int32")))  # B13
@@ -176,6 +206,15 @@ fit(small(), workers=2)  # B15
 fit(small(), nb_epoch=2)  # B15
 small().fit_generator  # B15
 Model(input=Input((4,)), output=vector)  # B15
+model = tensor_board.build_text_classifier(50, 50)  # B16
+without_graphviz = mock.Mock(PydotException=RuntimeError)  # B16
+without_graphviz.Dot.create.side_effect = FileNotFoundError("dot")  # B16
+for pydot in (None, without_graphviz):
+    with mock.patch.object(model_visualization, "pydot", pydot):
+        print(outcome(keras.utils.plot_model, model, to_file="model.png"))
+        draw.draw(model).savefig("diagram.png")  # B16
+assert not Path("model.png").exists()  # B16 now
+assert Path("diagram.png").exists()  # B16 now
 fit(small(), ReduceLROnPlateau(monitor="val_loss", patience=2), **VALIDATED)["lr"]  # B18
 layers.Dense(32, activation="relu", input_shape=(64,))  # B20
 layers.BatchRenormalization  # B21
@@ -282,6 +321,13 @@ load_model("siamese.h5")  # C34
 model.save("siamese.keras")  # C34 now
 pair = [np.zeros((1, 3, 128)), np.ones((1, 3, 128))]  # C34 now
 assert (load_model("siamese.keras")(pair).numpy() == model(pair).numpy()).all()  # C34 now
+steps = Input((5, 2))  # C35
+Model(steps, layers.LSTM(2)(steps)).save("old.h5")  # C35
+with h5py.File("old.h5", "r+") as file:
+    config = json.loads(file.attrs["model_config"])
+    config["config"]["layers"][1]["config"]["time_major"] = False
+    file.attrs["model_config"] = json.dumps(config)  # C35
+load_model("old.h5")  # C35
 layers.LSTM(2, batch_input_shape=(1, 5, 2), stateful=True)  # C36
 model = keras.Sequential([Input(batch_shape=(1, 5, 2)), layers.LSTM(2, stateful=True)])  # C37
 model.reset_states  # C37
@@ -334,6 +380,9 @@ from keras.engine.topology import Layer  # B17
 from keras.utils import np_utils  # B17
 from keras.preprocessing.text import Tokenizer  # B17
 from keras.wrappers.scikit_learn import KerasClassifier  # B17
+from keras.layers import BatchNormalization, Dense, Layer, TextVectorization, add  # B17 now
+from keras.utils import pad_sequences, to_categorical  # B17 now
+from keras.wrappers import SKLearnClassifier  # B17 now
 from keras.models import model_from_yaml  # B19
 
 # %% A1
@@ -354,33 +403,8 @@ def train(seed, epochs, last=None, from_logits=False):
 printed = {seed: train(seed, epochs=2)["loss"] for seed in (2, 3)}  # 0 and 1 learn
 dead = [seed for seed, losses in printed.items() if losses[0] == losses[1] > 1]
 print(f"loss: {printed[dead[0]][-1]:.3f}")
-# %% A1 now
 for cure in ({"last": "sigmoid"}, {"from_logits": True}):  # from the same weights
-    assert train(dead[0], epochs=10, **cure)["accuracy"][-1] > 0.9
-
-# %% A4
-model = functional_api.build_profile_model(50, 10, 8)
-model = cloned(model, (layers.Conv1D, layers.MaxPooling1D), padding="valid")
-model.compile("rmsprop", "mse")
-fit(model, inputs=np.ones((32, 100)))
-fit(model, inputs=np.ones((32, 268)))
-# %% A4 now
-assert np.isfinite(model.predict(np.ones((1, 269)), verbose=0)[0]).all()
-
-# %% A6
-model = functional_api.build_functional()
-model.compile("rmsprop", "categorical_crossentropy")
-x_train, y_train = np.random.random((1000, 64)), np.random.random((1000, 10))
-loss = fit(model, inputs=x_train, targets=y_train, epochs=10, batch_size=128)["loss"]
-rises = "rises" if (np.diff(loss) > 0).all() else "does not always rise"
-print(f"a row sums to {y_train.sum(axis=1).mean():.1f}, and the loss {rises}")
-
-# %% A9
-for size in (32, 33):  # one that is odd
-    block = functional_api.build_linear_residual_block((size, size, 3))
-    cloned(block, layers.MaxPooling2D, padding="valid")
-# %% A9 now
-assert size == 33
+    assert train(dead[0], epochs=10, **cure)["accuracy"][-1] > 0.9  # A1 now
 
 # %% A10
 # Dense(1) adds up one number for the left sentence and one for the right: it says as much "same"
@@ -400,10 +424,9 @@ for model in (printed, fixed):
     loss = min(fit(model, **options)["loss"])
     moved = np.abs(model(pairs).numpy() - model(pairs[::-1]).numpy()).max()
     print(f"loss: {loss:.2f}, p(A, B) is{' not' * bool(moved)} p(B, A)")
-# %% A10 now
-assert loss < 0.1
-assert moved == 0
-assert metrics.accuracy(model(pairs).numpy(), same) == 1
+assert loss < 0.1  # A10 now
+assert moved == 0  # A10 now
+assert metrics.accuracy(model(pairs).numpy(), same) == 1  # A10 now
 
 # %% A12
 # With a smaller base, since it is not the base that fails.
@@ -429,8 +452,7 @@ given = {"targets": np.ones((32, 1)), "validation_data": (VECTORS, np.zeros((32,
 history = fit(small(optimizer=SGD(0.5)), plateau, epochs=10, **given)
 rates = history["learning_rate"]
 print(f"{len(set(rates))} learning rate in {len(rates)} epochs")
-# %% A15 now
-assert (np.diff(history["val_loss"]) > 0).all()
+assert (np.diff(history["val_loss"]) > 0).all()  # A15 now
 
 
 # %% B1
@@ -457,8 +479,7 @@ unbuilt.compile("rmsprop", "mse", run_eagerly=True)
 for mended in range(6):
     model = unbuilt if mended < 2 else small()
     print(last := outcome(fit, model, ActivationLogger(), **VALIDATED))
-# %% B1 now
-assert last == "no error"
+assert last == "no error"  # B1 now
 
 # %% B3
 pages = logged(TensorBoard(log_dir="my_log_dir", histogram_freq=1, embeddings_freq=1))
@@ -473,10 +494,8 @@ logged(TensorBoard(log_dir="my_log_dir", histogram_freq=1))
 printed = sorted(board.histograms(Path("my_log_dir/train")))
 of = {kind: sum(tag.startswith(f"{kind}/") for tag in printed) for kind in ("activations", "grad")}
 print(f"{' '.join(printed)}: {of['activations']} activations, {of['grad']} gradients")
-# %% B4 now
-assert printed == [
-    f"{of}/histogram" for of in ("embed/embeddings", "sentiment/bias", "sentiment/kernel")
-]
+weights = "embed/embeddings", "sentiment/bias", "sentiment/kernel"  # B4 now
+assert printed == [f"{of}/histogram" for of in weights]  # B4 now
 
 # %% B5
 pages = logged(TensorBoard(log_dir="my_log_dir"))
@@ -484,31 +503,9 @@ graph = pages.get("/data/plugin/graphs/graph", query_string={"run": "train"})
 # What the page shows when its request for a graph fails.
 (says,) = set(re.findall("Graph visualization failed", pages.get("/index.js").text))
 print(says if graph.status_code != 200 else graph.status)
-# %% B5 now
-info = pages.get("/data/plugin/graphs/info").get_json()["train"]
-assert info["tags"]["keras"]["conceptual_graph"]
-assert not info["run_graph"]
-
-# %% B9
-best = {"monitor": "val_loss", "save_best_only": True}
-fit(small(), ModelCheckpoint(filepath="my_model.h5", **best), **VALIDATED)
-ModelCheckpoint(filepath="my_model", **best)
-# %% B9 now
-model = small(["accuracy"])
-fit(model, ModelCheckpoint("my_model.keras", **best), **VALIDATED)
-assert (load_model("my_model.keras")(VECTORS).numpy() == model(VECTORS).numpy()).all()
-fit(model, ModelCheckpoint("my.weights.h5", save_weights_only=True, **best), **VALIDATED)
-assert Path("my.weights.h5").exists()
-
-# %% B11
-model = functional_api.build_profile_model(50, 10, 8)
-options = {"inputs": np.zeros((32, 20)), "targets": list(PROFILES.values())}
-model.compile("rmsprop", LOSSES, metrics=["acc"])
-fit(model, **options)
-# %% B11 now
-for right in ({"income": "acc", "gender": "acc"}, [[], ["acc"], ["acc"]]):
-    model.compile("rmsprop", LOSSES, metrics=right, run_eagerly=True)
-    assert {"income_acc", "gender_acc"} <= set(fit(model, **options))
+info = pages.get("/data/plugin/graphs/info").get_json()["train"]  # B5 now
+assert info["tags"]["keras"]["conceptual_graph"]  # B5 now
+assert not info["run_graph"]  # B5 now
 
 # %% B12
 posts = Input((4,))
@@ -526,8 +523,7 @@ for forms in itertools.product(kinds, repeat=3):
 right = f"loss: {0.25 * 450 + np.log(10) + 10 * np.log(2):.2f}"
 wrong = {forms: loss for forms, loss in losses.items() if loss != right}
 print(*set(wrong.values()), f"in {len(wrong)} of 8 forms, else {right}")
-# %% B12 now
-assert {forms[:2] for forms in wrong} == {("list", "dict")}
+assert {forms[:2] for forms in wrong} == {("list", "dict")}  # B12 now
 
 
 # %% B14
@@ -547,23 +543,6 @@ keras.utils.clear_session()
 assert "no error" not in [*said[0], *said[2]]  # a next model fails too
 train(name="text_classifier", layer="text_1")
 
-# %% B16
-model = tensor_board.build_text_classifier(50, 50)
-without_graphviz = mock.Mock(PydotException=RuntimeError)
-without_graphviz.Dot.create.side_effect = FileNotFoundError("dot")
-for pydot in (None, without_graphviz):
-    with mock.patch.object(model_visualization, "pydot", pydot):
-        print(outcome(keras.utils.plot_model, model, to_file="model.png"))
-        draw.draw(model).savefig("diagram.png")
-# %% B16 now
-assert not Path("model.png").exists()
-assert Path("diagram.png").exists()
-
-# %% B17 now
-from keras.layers import BatchNormalization, Dense, Layer, TextVectorization, add
-from keras.utils import pad_sequences, to_categorical
-from keras.wrappers import SKLearnClassifier
-
 
 # %% C1
 def ensemble(*members):
@@ -574,9 +553,8 @@ stack(name="member").save("member.keras")
 loaded = [load_model("member.keras") for _ in range(2)]
 ensemble(*loaded)
 ensemble(stack(name="member"), stack(name="member"))
-# %% C1 now
-loaded[1].name = "second"
-ensemble(*loaded, stack(name="third"))
+loaded[1].name = "second"  # C1 now
+ensemble(*loaded, stack(name="third"))  # C1 now
 
 
 # %% C19
@@ -630,15 +608,6 @@ for path in ("own.h5", "own.keras"):
 Doubled = keras.saving.register_keras_serializable()(Doubled)
 saved("registered.keras", Doubled())
 
-# %% C35
-steps = Input((5, 2))
-Model(steps, layers.LSTM(2)(steps)).save("old.h5")
-with h5py.File("old.h5", "r+") as file:
-    config = json.loads(file.attrs["model_config"])
-    config["config"]["layers"][1]["config"]["time_major"] = False
-    file.attrs["model_config"] = json.dumps(config)
-load_model("old.h5")
-
 
 # %% C35 now
 class OldLSTM(layers.LSTM):
@@ -652,9 +621,6 @@ assert loaded(np.zeros((1, 5, 2))).shape == (1, 2)
 
 # %% C43
 def start(port):
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "html5lib's sanitizer", DeprecationWarning)
-        from tensorboard import program
     server = program.TensorBoard()
     server.configure(argv=["", "--logdir", ".", "--port", str(port), "--load_fast", "false"])
     # What listens, and nothing that reads logs: a thread of it would outlive the test.
@@ -664,5 +630,4 @@ def start(port):
 with socket.create_server(("localhost", 0)) as taken:
     port = taken.getsockname()[1]
     print(outcome(start, port).replace(str(port), "6006"))
-# %% C43 now
-start(0)
+start(0)  # C43 now

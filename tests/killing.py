@@ -134,10 +134,8 @@ def main(folder: Path) -> None:
     for name, make_backup in BACKUPS.items():
         outcomes: dict[frozenset, dict] = {}  # what a training finds is the files, and nothing else
         for hook, ended, copy in kill_everywhere(make_backup, folder / name):
-            paths = [path.relative_to(copy) for path in copy.rglob("*")]
-            files = [
-                (path, (copy / path).is_file() and (copy / path).read_bytes()) for path in paths
-            ]
+            contents = {of: of.is_file() and of.read_bytes() for of in copy.rglob("*")}
+            files = ((of.relative_to(copy), content) for of, content in contents.items())
             if (found := frozenset(files)) not in outcomes:
                 with contextlib.chdir(copy):
                     outcomes[found] = started_again(make_backup, undisturbed)

@@ -1,11 +1,8 @@
-"""A small model of every kind that readers bring, and what each of its calls gives, by hand.
-
-`build` makes them, by the names in `KINDS`. What is expected of a model is computed with its layers
-one by one, without any helper of ch07.
-"""
+"""A small model of every kind that readers bring, and what its calls give, without help of ch07."""
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,12 +22,10 @@ class Sample:
     targets: object
     calls: Callable[..., dict]
 
-    def fit(self, *callbacks, epochs=1, **options):
+    def fit(self, *callbacks, **options):
         """Train on one batch after the other, in their order; returns the history."""
         options = {"batch_size": 8, "shuffle": False, "verbose": 0, **options}
-        return self.model.fit(
-            self.inputs, self.targets, epochs=epochs, callbacks=list(callbacks), **options
-        ).history
+        return self.model.fit(self.inputs, self.targets, callbacks=[*callbacks], **options).history
 
     def probe(self):
         """The first eight samples, inputs and targets."""
@@ -62,10 +57,7 @@ def chain(*stack):
     """A function that gives what each layer of the stack gives."""
 
     def calls(x):
-        found = {}
-        for layer in stack:
-            found[layer.name] = x = layer(x)
-        return found
+        return {layer.name: (x := layer(x)) for layer in stack}
 
     return calls
 
@@ -79,21 +71,14 @@ def sequential(built=True):
     return Sample(model, vectors(), vectors(1), chain(*stack))
 
 
-def unbuilt():
-    return sequential(built=False)
-
-
 def functional():
     """Words, a convolution with a dead unit, and layers without weights or not trained."""
     last_is_dead = keras.initializers.Constant([0.0, 0.0, -9.0])
-    calls = chain(
-        layers.Embedding(5, 4, name="embed"),
-        layers.Conv1D(3, 2, activation="relu", bias_initializer=last_is_dead, name="conv"),
-        layers.GlobalMaxPooling1D(name="pool"),
-        layers.Dropout(0.5, name="drop"),
-        layers.BatchNormalization(name="norm"),
-        layers.Dense(1, name="score"),
-    )
+    embed = layers.Embedding(5, 4, name="embed")  # the order decides on the weights
+    conv = layers.Conv1D(3, 2, activation="relu", bias_initializer=last_is_dead, name="conv")
+    pool, drop = layers.GlobalMaxPooling1D(name="pool"), layers.Dropout(0.5, name="drop")
+    norm, score = layers.BatchNormalization(name="norm"), layers.Dense(1, name="score")
+    calls = chain(embed, conv, pool, drop, norm, score)
     words = keras.Input((6,), dtype="int32", name="words")
     inputs = np.random.default_rng(0).integers(0, 5, (16, 6)).astype("int32")
     return Sample(keras.Model(words, calls(words)["score"]), inputs, vectors(1), calls)
@@ -208,10 +193,8 @@ def several_outputs():
 
 def mixed_precision():
     """float16 inside, float32 weights, and losses that are scaled."""
-    calls = chain(
-        layers.Dense(3, "relu", dtype="mixed_float16", name="hidden"),
-        layers.Dense(1, dtype="float32", name="score"),
-    )
+    hidden = layers.Dense(3, "relu", dtype="mixed_float16", name="hidden")
+    calls = chain(hidden, layers.Dense(1, dtype="float32", name="score"))
     point = keras.Input((4,), name="point")
     model = keras.Model(point, calls(point)["score"], name="mixed")
     model.dtype_policy = keras.DTypePolicy("mixed_float16")
@@ -226,9 +209,9 @@ def loaded():
         return nested(keras.saving.load_model(path))
 
 
-FORMS = (sequential, unbuilt, functional, subclassed, nested, shared, several_inputs)
-FORMS += (several_outputs, mixed_precision, loaded)
-KINDS = {form.__name__: form for form in FORMS}
+FORMS = (sequential, functional, subclassed, nested, shared, several_inputs, several_outputs)
+KINDS = {form.__name__: form for form in (*FORMS, mixed_precision, loaded)}
+KINDS["unbuilt"] = functools.partial(sequential, built=False)
 
 
 def build(kind: str, optimizer="sgd", eagerly=True) -> Sample:

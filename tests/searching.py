@@ -1,7 +1,4 @@
-"""A worker on a study, run by test_tuning.py: `python searching.py URL STUDY TRIALS FOLDER`.
-
-A trial leaves a file in FOLDER, and lasts half a second, and as long as there is a file `hold`.
-"""
+"""A worker on a study, for test_tuning.py: `python searching.py URL STUDY TRIALS FOLDER`."""
 
 import os
 import sys
@@ -16,6 +13,7 @@ TIMES = {"heartbeat": 1, "grace": 2}
 
 
 def objective(trial):
+    """Leaves a file in FOLDER, and lasts half a second, and as long as there is a file `hold`."""
     x = trial.suggest_float("x", 0.0, 1.0)
     Path(sys.argv[4], f"{os.getpid()}-{trial.number}").touch()
     time.sleep(0.5)

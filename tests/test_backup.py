@@ -57,12 +57,10 @@ def moments(tmp_path_factory):
     """A record for every moment at which killing.py killed a training (half a minute)."""
     if sys.platform != "linux":
         pytest.skip("stopping at system calls is done with Linux's ptrace")
-    done = subprocess.run(
-        # Python 3.12 and later warn of a fork beside the threads of TensorFlow, which are idle.
-        [sys.executable, "-W", "ignore::DeprecationWarning", KILLING, tmp_path_factory.mktemp("k")],
-        capture_output=True,
-        text=True,
-    )
+    # Python 3.12 and later warn of a fork beside the threads of TensorFlow, which are idle.
+    program = [KILLING, tmp_path_factory.mktemp("k")]
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", *program]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 77:
         pytest.skip("ptrace is not permitted here")
     assert done.returncode == 0, done.stderr

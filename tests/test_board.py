@@ -1,7 +1,4 @@
-"""What is logged for TensorBoard is true, and costs little; the server ends without a trace.
-
-Each kind of model is logged in `test_calls.py`.
-"""
+"""What is logged for TensorBoard is true (of each kind of model: test_calls.py), and the server."""
 
 import os
 import signal
@@ -82,10 +79,8 @@ def test_gradients_too_small_for_float16_are_scaled_as_in_training():
 
 def test_weights_of_samples_belong_to_the_probe(tmp_path):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1, name="score")])
-    once, thrice = (
-        logged(model, tmp_path / str(weight), [*SAMPLES, np.full(16, weight)])
-        for weight in (1.0, 3.0)
-    )
+    probes = {f"{weight}": [*SAMPLES, np.full(16, weight)] for weight in (1.0, 3.0)}
+    once, thrice = (logged(model, tmp_path / name, probe) for name, probe in probes.items())
     (norm,) = once["gradient_norm/score"]
     assert thrice["gradient_norm/score"] == [pytest.approx(3 * norm)]
 
@@ -160,7 +155,7 @@ def test_samples_are_small_and_meet_every_channel():
 
 
 def rows(log_dir):
-    return (log_dir / "train" / "metadata.tsv").read_text(encoding="utf-8").splitlines()
+    return (log_dir / "train" / "embed_metadata.tsv").read_text(encoding="utf-8").splitlines()
 
 
 def test_an_embedding_is_written_for_the_projector_with_a_dot_for_each_point(tmp_path):
@@ -168,10 +163,10 @@ def test_an_embedding_is_written_for_the_projector_with_a_dot_for_each_point(tmp
     metadata = {"word": ["one", "two", "three", "four", "f\u00fcnf"], "kind": list("babca")}
     board.write_embedding(str(tmp_path), "embed", values, metadata)
     train = tmp_path / "train"
-    np.testing.assert_allclose(np.loadtxt(train / "tensors.tsv"), values, rtol=1e-4)
+    np.testing.assert_allclose(np.loadtxt(train / "embed.tsv"), values, rtol=1e-4)
     shown = ["one\tb", "two\ta", "three\tb", "four\tc", "f\u00fcnf\ta"]
     assert rows(tmp_path) == ["word\tkind", *shown]
-    image = tf.io.decode_png((train / "dots.png").read_bytes()).numpy()
+    image = tf.io.decode_png((train / "embed.png").read_bytes()).numpy()
     assert image.shape == (3 * board.DOT, 3 * board.DOT, 4)
     middles = image[board.DOT // 2 :: board.DOT, board.DOT // 2 :: board.DOT].reshape(9, 4)
     colours = [tuple(colour) for colour in middles]
@@ -190,7 +185,7 @@ def test_vectors_may_be_arrays_tensors_and_variables_of_any_numbers(tmp_path):
         build("functional").model.get_layer("embed").embeddings[:4],
     ):
         board.write_embedding(tmp_path, "embed", given, {"word": "abcd", "kind": [0, 1, 0, 1]})
-        written = np.loadtxt(tmp_path / "train" / "tensors.tsv")
+        written = np.loadtxt(tmp_path / "train" / "embed.tsv")
         np.testing.assert_allclose(written, np.asarray(given, "float64"), rtol=1e-4)
 
 
@@ -200,7 +195,7 @@ def test_labels_are_shown_whatever_they_are(tmp_path):
     # One column has no header, and a row of blanks would be left out.
     shown = ["a\u00a0b\u3000c", "bytes", "7", "0.5", "a b c", "None", "''", "'  '"]
     assert rows(tmp_path) == shown
-    assert not (tmp_path / "train" / "dots.png").exists()
+    assert not (tmp_path / "train" / "embed.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -243,7 +238,7 @@ def test_hyperparameters_of_any_type_are_a_line_that_is_named_after_the_run(tmp_
         events = EventAccumulator(str(tmp_path / run / folder)).Reload()
         summary = events.SummaryMetadata("_hparams_/session_start_info")
         started_as = HParamsPluginData.FromString(summary.plugin_data.content).session_start_info
-        assert started_as.group_name == run
+        assert started_as.group_name == f"{tmp_path.name}/{run}"
         assert {"units", "rate", "name", "last", "of"} == set(started_as.hparams)
 
 

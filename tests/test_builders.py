@@ -1,7 +1,4 @@
-"""The models of sections 7.1 and 7.3 are what the book means, and are counted right.
-
-That the lessons run clean is tested in `test_cells.py`.
-"""
+"""The models of sections 7.1 and 7.3 are what the book means (test_cells.py: the lessons run)."""
 
 import keras
 import numpy as np
@@ -177,10 +174,8 @@ def test_training_normalizes_with_the_batch_and_the_momentum_matters_to_inferenc
 
 
 def test_convnets_are_the_books_and_spend_their_budget_separable_or_plain():
-    model, plain = (
-        section_7_3.build_separable_convnet(),
-        section_7_3.build_separable_convnet(layers.Conv2D),
-    )
+    model = section_7_3.build_separable_convnet()
+    plain = section_7_3.build_separable_convnet(layers.Conv2D)
     assert (model.count_params(), plain.count_params()) == (38_949, 282_282)
     assert model.input_shape == (None, 64, 64, 3)
     convolutions = [of for of in model.layers if isinstance(of, layers.SeparableConv2D)]
@@ -199,10 +194,8 @@ def test_convnets_are_the_books_and_spend_their_budget_separable_or_plain():
 
 
 def test_multiply_adds_are_those_of_every_position():
-    for convolution, kernel in (
-        (layers.SeparableConv2D, 9 * 3 + 3 * 4),
-        (layers.Conv2D, 9 * 3 * 4),
-    ):
+    kernels = {layers.SeparableConv2D: 9 * 3 + 3 * 4, layers.Conv2D: 9 * 3 * 4}
+    for convolution, kernel in kernels.items():
         stack = [convolution(4, 3), layers.MaxPooling2D(2), layers.Flatten(), layers.Dense(5)]
         model = keras.Sequential([keras.Input((6, 6, 3)), *stack])
         assert inspection.multiply_adds(model) == 4 * 4 * kernel + 2 * 2 * 4 * 5
@@ -229,9 +222,8 @@ def test_the_small_xception_lacks_what_is_taken_out_and_nothing_else(without):
     assert biases == {without == "normalize"}
     assert abs(model.count_params() / 17_144 - 1) < 0.06
     # A shortcut carries the image around the convolutions of its block.
-    for layer in model.layers:
-        if isinstance(layer, layers.SeparableConv2D):
-            layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    separable = layers.SeparableConv2D
+    zero(model, but=[layer.name for layer in model.layers if type(layer) is not separable])
     spread = np.ptp(model(random(9, 12, 12, 8)).numpy(), axis=0).max()
     assert (spread > 1e-3) == (without != "residual")
 

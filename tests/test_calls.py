@@ -1,7 +1,4 @@
-"""Every kind of model with every helper: the right value, or one sentence that refuses.
-
-The kinds, and what is expected of them without any helper, are in `models.py`.
-"""
+"""Every kind of model (models.py) with every helper: the right value, or one sentence against."""
 
 import contextlib
 import functools
@@ -14,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.callbacks import LambdaCallback
 from models import KINDS, build
 
 import ch0702_tensor_board as tensor_board
@@ -107,10 +105,8 @@ def test_gradients_are_those_of_the_loss_for_each_layer(kind, logged):
     gradients = tape.gradient(loss, [weight.value for weight in weights])
     for variable, value in zip(model.variables, before, strict=True):
         variable.assign(value)  # of a stateful layer
-    by_weight = {
-        id(weight): tf.convert_to_tensor(gradient).numpy()
-        for weight, gradient in zip(weights, gradients, strict=True)
-    }
+    values = [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
+    by_weight = dict(zip(map(id, weights), values, strict=True))
     assert {t[14:] for t in curves if t.startswith("gradient_norm/")} == set(sample.layers)
     for name, layer in sample.layers.items():
         own = [by_weight[id(weight)] for weight in layer.trainable_weights]
@@ -190,9 +186,7 @@ def test_a_backup_goes_on_where_it_was(kind, tmp_path):
 def test_a_layer_is_frozen_and_a_training_goes_back_to_its_best(kind, tmp_path):
     sample, kernels = build(kind), []
     frozen = next(iter(sample.layers.values()))
-    watch = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: kernels.append(frozen.get_weights())
-    )
+    watch = LambdaCallback(on_epoch_end=lambda *_: kernels.append(frozen.get_weights()))
     sample.fit(callbacks.Freeze(frozen, at=2), watch, epochs=3)
     moved = [[(a != b).any() for a, b in zip(*pair, strict=True)] for pair in pairwise(kernels)]
     assert any(moved[0])

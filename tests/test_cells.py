@@ -1,8 +1,4 @@
-"""Every cell of every script runs on its own, and again with a change, in the hands of a reader.
-
-Here a training is cut to one short epoch, so that it takes no time; what comes out means nothing,
-and no verdict is looked at. At the end every script is run in full.
-"""
+"""Every cell runs on its own, its training cut to an epoch; at the end every script in full."""
 
 import ast
 import inspect
@@ -22,12 +18,10 @@ from ch07.lab.claims import EVIDENCE, Claim, rows
 from tools.evidence import room
 
 EXERCISES = sorted(path.stem for path in (ROOT / "exercises").glob("ch07*.py"))
-KINDS = {"synthetic": [*SCRIPTS, *EXERCISES], "real": SCRIPTS}
+KINDS = ("synthetic", [*SCRIPTS, *EXERCISES], EXERCISES), ("real", SCRIPTS, SCRIPTS)
 CELLS = [
-    pytest.param(
-        script, one.name, kind, marks=[pytest.mark.slow] * (kind == "real" or script in EXERCISES)
-    )
-    for kind, scripts in KINDS.items()
+    pytest.param(script, one.name, kind, marks=[pytest.mark.slow] * (script in slow))
+    for kind, scripts, slow in KINDS
     for script in scripts
     for one in lessons.on(lessons.read(script), kind).lessons
 ]
@@ -141,9 +135,7 @@ FEW = 0.3  # of the claims of a script may leave the range: of twelve runs, a fu
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE_RUNS)
-def test_a_run_is_clean_leaves_its_pictures_and_stays_near_the_recorded_ones(
-    name, request, tmp_path
-):
+def test_a_run_is_clean_leaves_pictures_and_stays_near_the_recorded_ones(name, request, tmp_path):
     run = request.getfixturevalue(name)
     assert (run.process.returncode, run.process.stderr) == (0, b"")
     assert re.fullmatch(r"(?s:(?!.*Warning)[\0-\x7f\u2026]*)", run.process.stdout.decode("utf-8"))

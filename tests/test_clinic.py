@@ -11,13 +11,9 @@ from ch07 import board, clinic
 
 def numbers(outputs=(0.1, 0.9), **changes):
     """What is read from a healthy training of three epochs, but for `changes` of train curves."""
-    train = {
-        "epoch_loss": [0.69, 0.3, 0.1],
-        "epoch_accuracy": [0.5, 0.9, 0.97],
-        "share_of_dead_units/conv_1": [0.0, 0.0, 0.0],
-        "gradient_norm/conv_1": [1.0, 0.4, 0.2],
-        "gradient_norm/sentiment": [1.0, 0.2, 0.1],
-    }
+    train = {"epoch_loss": [0.69, 0.3, 0.1], "epoch_accuracy": [0.5, 0.9, 0.97]}
+    train |= {"share_of_dead_units/conv_1": [0.0, 0.0, 0.0]}
+    train |= {"gradient_norm/conv_1": [1.0, 0.4, 0.2], "gradient_norm/sentiment": [1.0, 0.2, 0.1]}
     buckets = np.array([[value, value, 1.0] for value in outputs])
     validation = {"epoch_accuracy": [0.5, 0.88, 0.95]}
     logs = clinic.Logs(train | changes, validation, {"activations/sentiment": [buckets] * 3})
@@ -29,6 +25,7 @@ def numbers(outputs=(0.1, 0.9), **changes):
     [
         ({}, set()),
         ({"epoch_loss": [90_000.0, 0.69, 0.69]}, {"rate_too_high"}),
+        ({"epoch_loss": [0.69, math.nan, math.nan]}, {"rate_too_high"}),
         ({"outputs": (-3.0, -2.0)}, {"no_sigmoid"}),
         ({"share_of_dead_units/conv_1": [1.0, 1.0, 1.0]}, {"dead_relus"}),
         ({"gradient_norm/conv_1": [0.1, 0.0002, 0.0002]}, {"vanishing"}),
@@ -87,9 +84,8 @@ def test_logs_of_another_model_are_refused_by_name(tmp_path):
 
 @pytest.mark.slow
 def test_each_training_has_a_folder_in_which_its_own_symptom_is_found(tensor_board):
-    folders = {
-        of.name.split("-", 2)[2]: of for of in (tensor_board.output / "my_log_dir").iterdir()
-    }
+    trained = (tensor_board.output / "my_log_dir").iterdir()
+    folders = {folder.name.split("-", 2)[2]: folder for folder in trained}
     treated = {f"{fault}-treated" for fault in script.TREATMENTS}
     assert set(folders) == {"reviews", *script.FAULTS, *treated}
     assert clinic.misplaced({name: clinic.examine(of) for name, of in folders.items()}) == []

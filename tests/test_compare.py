@@ -22,10 +22,8 @@ def two_inputs(units, heads=1):
 def task():
     """A product to be predicted from two inputs."""
     rng = np.random.default_rng(0)
-    train, test = (
-        {"left": rng.normal(size=(SAMPLES, 4)), "right": rng.normal(size=(SAMPLES, 3))}
-        for _ in range(2)
-    )
+    sizes = {"left": (SAMPLES, 4), "right": (SAMPLES, 3)}
+    train, test = ({of: rng.normal(size=size) for of, size in sizes.items()} for _ in range(2))
     targets, tested = (of["left"][:, :1] * of["right"][:, :1] for of in (train, test))
     return Task(train=train, train_targets=targets, test=test, test_targets=tested)
 
@@ -43,9 +41,7 @@ def test_models_trained_together_are_trained_as_alone_on_one_trace(task, monkeyp
     like, traces, step = two_inputs(5), [], keras.Model.train_step
     like.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse", metrics=["mae"])
     with monkeypatch.context() as patched:
-        patched.setattr(
-            keras.Model, "train_step", lambda self, data: traces.append(self) or step(self, data)
-        )
+        patched.setattr("keras.Model.train_step", lambda *of: traces.append(of) or step(*of))
         keras.utils.set_random_seed(7)  # the same order of samples as below
         scores = compare.fit(models, task, like=like, epochs=3, batch_size=32)
     assert len(traces) == 1

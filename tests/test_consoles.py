@@ -1,7 +1,4 @@
-"""Cells in the consoles of readers: Jupyter's kernel, and the console of PyCharm.
-
-The windows of the IDEs themselves are not opened.
-"""
+"""Cells in the consoles of readers, without a window: Jupyter's kernel, and that of PyCharm."""
 
 import os
 import re
@@ -65,11 +62,8 @@ def test_a_notebook_runs_cells_scripts_and_tensorboard(kernel, tmp_path):
     text, _ = kernel(f"%tensorboard --logdir ch07/my_log_dir --port {port}")
     assert "<iframe" in text
     assert f"{port}" in text
-    kernel(
-        "import os, signal; from tensorboard import manager\n"
-        "[os.kill(one.pid, signal.SIGTERM) for one in manager.get_all() "
-        f"if one.port == {port}]"
-    )
+    kill = f"[os.kill(one.pid, signal.SIGTERM) for one in manager.get_all() if one.port == {port}]"
+    kernel(f"import os, signal\nfrom tensorboard import manager\n{kill}")
 
 
 @pytest.mark.parametrize("option", [[], ["--ipython"]], ids=["plain", "IPython"])

@@ -256,10 +256,8 @@ def test_what_runs_write_is_ignored_by_git():
 
 
 def test_the_readme_is_short_and_true_and_the_workflow_runs_its_two_commands():
-    commands = [
-        "python -m pip install -r requirements.txt && python -m ch07\n",
-        "python -m pip install -r tests/requirements.txt && python -m pytest\n",
-    ]
+    command = "python -m pip install -r {}requirements.txt && python -m {}\n"
+    commands = [command.format("", "ch07"), command.format("tests/", "pytest")]
     for name in ("README.md", "README.zh-CN.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 200

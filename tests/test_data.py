@@ -10,6 +10,7 @@ from ch07 import data, metrics
 from ch07.data import images
 from ch07.data.text import CONCEPTS, SYNONYMS
 
+PATTERNS = {"apart": (12, 12, 8), "tangled": (12, 12, 8)}
 # Of each generator, what its docstring says of one sample: its shape, and that of its target.
 FORMS = {
     "vector_classes": ((64,), (10,)),
@@ -24,10 +25,7 @@ FORMS = {
     "sentences": ({"left": (6, 128), "right": (6, 128)}, (1,)),
     "stereo_pairs": ({"left": (24, 24, 1), "right": (24, 24, 1)}, (1,)),
     "reviews": ((500,), (1,)),
-    "patterns": (
-        dict.fromkeys(("apart", "tangled"), (12, 12, 8)),
-        dict.fromkeys(("class_apart", "class_tangled"), (8,)),
-    ),
+    "patterns": (PATTERNS, {"class_apart": (8,), "class_tangled": (8,)}),
     "gestures": ((24, 4), (4,)),
     "hidden_parity": ((20,), (2,)),
     "cue_sequences": ((24, 4), (1,)),
@@ -37,23 +35,25 @@ every = pytest.mark.parametrize("name", FORMS)
 
 def rows(inputs):
     """All inputs of each sample, as bytes."""
-    return [
-        b"".join(of.tobytes() for of in row)
-        for row in zip(*keras.tree.flatten(inputs), strict=True)
-    ]
+    samples = zip(*keras.tree.flatten(inputs), strict=True)
+    return [b"".join(of.tobytes() for of in sample) for sample in samples]
+
+
+def parts_of(task, forms):
+    """The inputs of each part of a task, whose samples have these forms."""
+    for part in ("train", "validation", "test"):
+        if (inputs := getattr(task, part)) is not None:
+            both = inputs, getattr(task, f"{part}_targets")
+            assert keras.tree.map_structure(lambda of: of.shape[1:], both) == forms
+            assert len({len(of) for of in keras.tree.flatten(both)}) == 1
+            assert all(np.isfinite(of).all() for of in keras.tree.flatten(both))
+            yield inputs
 
 
 @every
 def test_data_are_what_the_docstring_says_and_nothing_is_tested_that_was_trained_on(name):
-    task, parts = getattr(data, name)(0), {}
-    for part in ("train", "validation", "test"):
-        if (inputs := getattr(task, part)) is not None:
-            both = inputs, getattr(task, f"{part}_targets")
-            assert keras.tree.map_structure(lambda of: of.shape[1:], both) == FORMS[name]
-            assert len({len(of) for of in keras.tree.flatten(both)}) == 1
-            assert all(np.isfinite(of).all() for of in keras.tree.flatten(both))
-            parts[part] = set(rows(inputs))
-    for one, other in itertools.combinations(parts.values(), 2):
+    parts = [{*rows(inputs)} for inputs in parts_of(getattr(data, name)(0), FORMS[name])]
+    for one, other in itertools.combinations(parts, 2):
         assert not one & other
 
 
@@ -204,9 +204,7 @@ def test_the_sentences_of_a_pair_share_no_word_and_meanings_of_the_test_are_new(
 def test_the_disparity_is_the_shift_between_the_pictures_and_in_neither():
     task = data.stereo_pairs(0)
     left, right = (task.test[side][..., 0] for side in ("left", "right"))
-    matches = [
-        (left[:, :, shift:] * right[:, :, : 24 - shift]).mean(axis=(1, 2)) for shift in range(8)
-    ]
+    matches = [(left[:, :, by:] * right[:, :, : 24 - by]).mean(axis=(1, 2)) for by in range(8)]
     assert np.mean(np.argmax(matches, axis=0) == task.test_targets[:, 0]) > 0.98
     assert np.bincount(task.test_targets[:, 0].astype(int)) == pytest.approx([125] * 8, abs=30)
     # One picture: none of its simple statistics follows the disparity.

@@ -29,10 +29,8 @@ def test_every_place_to_break_is_there():
 
 def test_the_record_of_broken_places_is_of_todays_list_and_names_tests_that_are_there():
     record = json.loads(breakages.CAUGHT.read_text(encoding="utf-8"))
-    every = breakages.places()
-    assert {name: of["of"] for name, of in record.items()} == {
-        name: breakages.digest(of) for name, of in every.items()
-    }
+    digests = {name: breakages.digest(of) for name, of in breakages.places().items()}
+    assert {name: of["of"] for name, of in record.items()} == digests
     for name, of in record.items():
         path, _, test = of["test"].partition("[")[0].partition("::")
         assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), name
@@ -55,9 +53,8 @@ def test_the_example_is_a_lesson_and_nothing_else_has_to_be_touched(tmp_path):
             path.write_text(text, encoding="utf-8")
 
     def run(*arguments: str | Path) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=root, capture_output=True, encoding="utf-8"
-        )
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -316,12 +316,10 @@ def test_in_the_folder_of_the_package_an_import_says_where_to_go():
 
 
 def test_a_program_of_a_reader_starts_without_a_word_and_a_crash_says_where():
-    program = (
-        "import ctypes; from ch07.lab import startup; print('hello', flush=True)\n"
-        "with startup.without_chatter(): ctypes.string_at(0)"
-    )
-    command = [sys.executable, "-c", program]
-    done = start(*command, cwd=ROOT, environment={"TF_CPP_MIN_LOG_LEVEL": None})
+    program = "import ctypes; from ch07.lab import startup; print('hello', flush=True)\n"
+    program += "with startup.without_chatter(): ctypes.string_at(0)"
+    unset = {"TF_CPP_MIN_LOG_LEVEL": None}
+    done = start(sys.executable, "-c", program, cwd=ROOT, environment=unset)
     assert done.stdout.split() == [b"hello"]
     assert done.stderr.startswith(b"Fatal Python error")
     assert b'File "<string>", line 2' in done.stderr
@@ -343,8 +341,7 @@ def test_a_run_has_the_numbers_and_the_format_of_the_book_and_the_same_bits_each
     keras.config.set_floatx("float16")
     keras.config.set_image_data_format("channels_first")
     startup.settle()
-    assert keras.config.floatx() == "float32"
-    assert keras.config.image_data_format() == "channels_last"
+    assert (keras.config.floatx(), keras.config.image_data_format()) == ("float32", "channels_last")
     assert tf.config.threading.get_intra_op_parallelism_threads() == 1
     assert is_op_determinism_enabled()
 
@@ -357,13 +354,11 @@ def test_supported_pythons_start_and_others_are_refused():
             startup.check_python(version)
 
 
-@pytest.mark.parametrize(
-    ("line", "sentence"),
-    [
-        ("no-such-package>=1  # 7.1", "The package no-such-package is missing: run "),
-        ("numpy>=99  # 7.1", "but numpy>=99 is needed: run "),
-    ],
-)
+MISSING = "no-such-package>=1  # 7.1", "The package no-such-package is missing: run "
+OLD = "numpy>=99  # 7.1", "but numpy>=99 is needed: run "
+
+
+@pytest.mark.parametrize(("line", "sentence"), [MISSING, OLD])
 def test_a_missing_or_old_package_is_refused(line, sentence, tmp_path, monkeypatch):
     path = tmp_path / "requirements.txt"
     path.write_text(f"# heading\n\n{line}\n", encoding="utf-8")

@@ -32,11 +32,8 @@ PRINTED = ["number", "where", "printed", "today", "now"]  # the columns of A and
 MESSAGES = ["number", "where", "today", "why", "now"]  # of C
 LENGTHS = {"A": 18, "B": 21, "C": 48}
 NUMBERS = [[f"{part}{n}" for n in range(1, 1 + last)] for part, last in LENGTHS.items()]
-LONG = {"A1", "A10", "A15", "B14"}  # they train a model for seconds
-ROWS = [
-    pytest.param(number, marks=[pytest.mark.slow] if number in LONG else [])
-    for number in itertools.chain(*NUMBERS)
-]
+LONG = {n: [pytest.mark.slow] for n in ("A1", "A10", "A15", "B14")}  # they train for seconds
+ROWS = [pytest.param(n, marks=LONG.get(n, [])) for n in itertools.chain(*NUMBERS)]
 ERRATA = ROOT / "tests" / "errata.py"
 
 
@@ -98,9 +95,7 @@ def as_for_a_reader():
 
 
 @pytest.mark.parametrize("number", ROWS)
-def test_the_printed_form_shows_what_the_row_says_and_the_cure_works(
-    number, tmp_path, monkeypatch, caplog
-):
+def test_a_printed_form_does_as_said_and_its_cure_works(number, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)  # the printed forms write where they are
     (row,) = (table[number] for table in tables("en") if number in table)
     promised, names, said = [*map(one_line, code(row["today"]))], dict(ABOVE), io.StringIO()

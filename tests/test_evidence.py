@@ -66,16 +66,13 @@ PROGRAM = f"from unittest import mock\nsection = mock.Mock(lesson=lambda *_: Fal
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project with one script, and where its evidence goes."""
-    for name, text in {
-        "ch0799_fake.py": FAKE,
-        "ch07/__init__.py": "",
-        "ch07/helper.py": HELPER,
-        "ch07/plots.py": "def draw(value):\n    pass\n",
-        "ch07/data/__init__.py": "from ch07.data.text import posts\n",
-        "ch07/data/words.py": "def count(value):\n    return 1 * value\n",
-        "ch07/data/text.py": "def posts(value):\n    return 1 * value\n",
-        "ch07/lab/startup.py": "def settle():\n    return 1\n",
-    }.items():
+    files = {"ch0799_fake.py": FAKE, "ch07/__init__.py": "", "ch07/helper.py": HELPER}
+    files["ch07/plots.py"] = "def draw(value):\n    pass\n"
+    files["ch07/data/__init__.py"] = "from ch07.data.text import posts\n"
+    files["ch07/data/words.py"] = "def count(value):\n    return 1 * value\n"
+    files["ch07/data/text.py"] = "def posts(value):\n    return 1 * value\n"
+    files["ch07/lab/startup.py"] = "def settle():\n    return 1\n"
+    for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

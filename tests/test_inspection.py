@@ -10,10 +10,8 @@ from ch07 import data, inspection, metrics
 
 
 def test_the_gradient_ratio_is_the_product_of_the_weights_between_the_calls_of_this_model():
-    stack = [
-        layers.Dense(1, None, False, keras.initializers.Constant(weight), name=f"w{n}")
-        for n, weight in enumerate((1.0, 0.5, 0.1, 3.0))
-    ]
+    weights = enumerate(map(keras.initializers.Constant, (1.0, 0.5, 0.1, 3.0)))
+    stack = [layers.Dense(1, None, False, weight, name=f"w{n}") for n, weight in weights]
     for layer in stack:
         layer(keras.Input((1,)))  # a call that is none of the model's
     model = keras.Sequential([keras.Input((1,)), *stack, layers.Activation("sigmoid")])

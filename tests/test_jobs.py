@@ -135,6 +135,5 @@ def test_a_worker_has_the_options_of_the_run(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["script.py", "7.1", "--seed", "3"])
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: command)
     program = SimpleNamespace(given=SimpleNamespace(seed=3, output="out", data="real"))
-    assert " ".join(jobs.start(program, named(["one", "two"]), colour=False)[1:]) == (
-        "script.py one two --seed 3 --output out --data real --language en --jobs 1"
-    )
+    started = " ".join(jobs.start(program, named(["one", "two"]), colour=False)[1:])
+    assert started == "script.py one two --seed 3 --output out --data real --language en --jobs 1"

@@ -118,9 +118,7 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_status_0_where_every_claim_holds_and_a_second_run_leaves_alone_what_the_first_kept(
-    run, out
-):
+def test_status_0_where_every_claim_holds_and_a_second_run_leaves_what_the_first_kept(run, out):
     cell = ACCURACY + "    [section.folder_for('net') for _ in '123'] + [section.log_dir('net')]\n"
     assert run("--seed", "1", cells=[cell]).status == 0
     ended = run(cells=[cell])
@@ -180,14 +178,9 @@ def test_status_1_where_a_claim_fails_which_summary_record_and_page_say_that_sho
     assert kept == Claim("7.8.12", "depth", "Cannot hold <", 2.0, "layers", at_least=3.0)
 
     path, seen, links = page_of(out)
-    for text in (
-        "A section of its own",
-        "The first thing.",
-        "Cannot hold <: 2 layers, at least 3",
-        "36 recorded runs: 2.500 to 4, held in 35",
-        "2 of 3 claims hold",
-    ):
-        assert text in seen
+    texts = ["A section of its own", "The first thing.", "Cannot hold <: 2 layers, at least 3"]
+    texts += ["36 recorded runs: 2.500 to 4, held in 35", "2 of 3 claims hold"]
+    assert [text for text in texts if text not in seen] == []
     assert "accuracy.png" in links
     assert not [link for link in links if "://" in link]  # nothing from elsewhere
     files = [link.partition("#")[0] for link in links if link[0] != "#"]
@@ -204,9 +197,7 @@ def test_status_1_where_a_claim_fails_which_summary_record_and_page_say_that_sho
         ("", ["Standard input does not answer"]),
     ],
 )
-def test_with_predict_a_guess_and_the_outcome_stand_side_by_side(
-    answers, told, run, out, monkeypatch
-):
+def test_with_predict_guess_and_outcome_stand_side_by_side(answers, told, run, out, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(answers))
     printed = run("--predict", cells=[ACCURACY]).out
     assert printed.count("Predict: Which number?") == 1
@@ -262,12 +253,10 @@ def test_a_file_in_the_place_of_a_folder_is_refused_and_left_alone(name, run, ou
 def test_the_list_names_every_lesson_and_help_every_option_and_the_exit_status(run, out):
     listed, explained = run("--list"), run("--help")
     assert listed.status == explained.status == 0
-    assert [line.strip() for line in listed.out.splitlines()] == [
-        "7.8.1  accuracy: A title",
-        "What the first lesson puts to the test.",
-        "7.8.12  depth: Another title",
-        "What the second lesson puts to the test.",
-    ]
+    titles, tests = (listed.out.splitlines()[start::2] for start in (0, 1))
+    assert [*map(str.strip, titles)] == ["7.8.1  accuracy: A title", "7.8.12  depth: Another title"]
+    said = [f"What the {of} lesson puts to the test." for of in ("first", "second")]
+    assert [*map(str.strip, tests)] == said
     words = ("SECTION", "--list", "--seed N", "--output DIR", "Exit status", "130", "else")
     assert [word for word in words if word not in explained.out] == []
     assert not out.exists()
@@ -381,9 +370,7 @@ def test_a_cell_runs_any_number_of_times_with_the_same_numbers_and_leaves_its_va
         execute(ACCURACY.replace('"accuracy")', '"a_new_one")', 1))
 
 
-def test_run_as_a_file_in_a_console_the_arguments_count_and_the_session_goes_on(
-    script, out, monkeypatch, capsys
-):
+def test_run_in_a_console_arguments_count_and_the_session_goes_on(script, out, monkeypatch, capsys):
     path = script(ACCURACY, DEPTH)
     monkeypatch.setattr(sys, "argv", [path, "7.8.12", "--output", str(out)])
     monkeypatch.setattr(startup, "interactive", lambda: True)
@@ -408,9 +395,7 @@ def test_run_as_a_file_in_a_console_the_arguments_count_and_the_session_goes_on(
         ("de_DE.UTF-8", "", "utf-8", "en"),
     ],
 )
-def test_the_language_is_that_of_the_system_if_the_console_can_show_it(
-    lang, lc_all, encoding, spoken, monkeypatch
-):
+def test_the_language_is_the_systems_if_it_can_show_it(lang, lc_all, encoding, spoken, monkeypatch):
     for name, value in {"LC_ALL": lc_all, "LC_MESSAGES": "", "LANG": lang}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))

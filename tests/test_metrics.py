@@ -12,11 +12,12 @@ def test_accuracy_of_classes_of_yes_or_no_and_of_a_model_that_has_diverged():
     target, yes = np.eye(2)[[0, 1, 1, 1]], np.array([[0], [1], [1], [0]])
     assert metrics.accuracy(predicted, target) == 0.75
     assert metrics.accuracy(predicted[:, 1:], yes) == 0.5
+    for numbers in ([0, 1, 1, 1], [[0], [1], [1], [1]]):
+        assert metrics.accuracy(predicted, np.array(numbers)) == 0.75
     predicted[:2] = np.nan  # which is right as often as Keras says
-    counted = keras.metrics.CategoricalAccuracy(), keras.metrics.BinaryAccuracy()
-    for metric, said, true in zip(
-        counted, (predicted, predicted[:, 1:]), (target, yes), strict=True
-    ):
+    classes = keras.metrics.CategoricalAccuracy(), predicted, target
+    answers = keras.metrics.BinaryAccuracy(), predicted[:, 1:], yes
+    for metric, said, true in (classes, answers):
         metric.update_state(true, said)
         assert metrics.score("accuracy", said, true) == float(metric.result())
 
@@ -38,7 +39,10 @@ def test_precision_recall_and_the_best_threshold():
     assert metrics.precision_and_recall(value >= 0.7, true) == (2 / 3, 2 / 3)
     assert metrics.precision_and_recall(value > 0.5, true) == (3 / 4, 1)
     assert metrics.precision_and_recall(value > 1, true) == (0, 0)
-    assert metrics.best_threshold(value, true) == 0.6
+    assert metrics.precision_and_recall(true, value > 1) == (0, 0)
+    assert (
+        metrics.best_threshold(value, true) == metrics.best_threshold(value[:, None], true) == 0.6
+    )
     # Equal scores are on the same side: from 0.5 on 2 of 4 are true, from 0.9 on 1 of 1.
     tied, true = np.array([0.9, 0.5, 0.5, 0.5]), np.array([True, True, False, False])
     assert metrics.best_threshold(tied, true) == 0.9
@@ -63,9 +67,8 @@ def test_principal_components_are_those_of_the_covariance():
 def test_a_whole_number_is_one_from_the_least(value):
     checks.whole(size=1, other=np.int64(3))
     checks.whole(0, size=0)
-    with pytest.raises(
-        ValueError, match=rf"^size is {value!r}: a whole number from 1 is needed\.$"
-    ):
+    sentence = rf"^size is {value!r}: a whole number from 1 is needed\.$"
+    with pytest.raises(ValueError, match=sentence):
         checks.whole(size=value)
 
 

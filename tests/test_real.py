@@ -19,7 +19,7 @@ from ch07.data import digits, imdb, ratings, real
 from ch07.data.tasks import UNKNOWN
 from ch07.lab import claims, lessons, program, startup
 from ch07.lab.claims import Claim
-from tests.test_data import rows
+from tests.test_data import parts_of, rows
 from tools import evidence
 
 ROOT = startup.ROOT
@@ -44,10 +44,8 @@ def archive(tmp_path, monkeypatch):
     rng, texts = np.random.default_rng(0), {}
     for source, name in ratings.SOURCES.items():
         begun = ("-2.0\tBAD", "2.0\tGood")
-        lines = [
-            f"{n}\t{begun[n % 2]}, {source} {n} {' '.join(words)}"
-            for n, words in enumerate(rng.choice(WORDS, (40, 5)))
-        ]
+        drawn = enumerate(map(" ".join, rng.choice(WORDS, (40, 5))))
+        lines = [f"{n}\t{begun[n % 2]}, {source} {n} {words}" for n, words in drawn]
         text = "\r\n".join([*lines, lines[0]])  # one is there twice
         texts[f"hutto_ICWSM_2014/{name}_GroundTruth.txt"] = text.encode()
     lexicon = b"good\t1.9\t0.9\t[2, 1]\nbad\t-2.5\t0.6\t[-2, -3]\nabc\t1.0\t0\t[1]"
@@ -85,16 +83,10 @@ def test_the_digits_are_those_of_the_repository():
 
 @pytest.mark.parametrize("name", DIGITS)
 def test_digits_have_their_form_and_the_seed_splits_off_what_is_never_trained_on(name):
-    task, seen = getattr(digits, name)(0), []
-    assert {*rows(task.train)} != {*rows(getattr(digits, name)(1).train)}
-    for part in ("train", "validation", "test"):
-        if getattr(task, part) is not None:
-            inputs, targets = getattr(task, part), getattr(task, f"{part}_targets")
-            forms = keras.tree.map_structure(lambda array: array.shape[1:], (inputs, targets))
-            assert forms == DIGITS[name]
-            arrays = keras.tree.flatten((inputs, targets))
-            assert len({len(array) for array in arrays}) == 1
-            seen.append({picture for of in keras.tree.flatten(inputs) for picture in rows(of)})
+    task, other = (getattr(digits, name)(seed) for seed in (0, 1))
+    assert {*rows(task.train)} != {*rows(other.train)}
+    parts = map(keras.tree.flatten, parts_of(task, DIGITS[name]))
+    seen = [{picture for side in sides for picture in rows(side)} for sides in parts]
     if name != "sums":  # there a picture is eight words of 256, which several pictures are
         assert not set.intersection(*seen)
     assert task.best_possible is UNKNOWN
@@ -177,7 +169,14 @@ def test_the_other_tasks_of_sentences(archive):
     assert spelled.train.shape == (20, 144)
     letters = "".join(spelled.words[n] for n in spelled.train[0, 24:]).strip()
     assert letters.startswith(("good ", "bad "))
-    assert len(spelled.words) == spelled.vocabulary_size
+    many = ratings.opinions(0, train=20, validation=5, test=10, vocabulary=500)
+    for task in (spelled, many):  # with more words than there are, and with fewer
+        assert len(task.words) == task.vocabulary_size
+        assert "".join(task.words[n] for n in task.train[:, 24:].max(axis=1)).strip() != ""
+    with pytest.raises(ValueError, match="45 sentences are asked for, of 40 that there are"):
+        ratings.reviews(0, train=30, test=15)
+    with pytest.raises(ValueError, match="a quarter from each source, are asked for, of 160"):
+        ratings.sources(0, train=200, test=10)
 
 
 def as_pip(monkeypatch, tmp_path, error="", content=b""):
@@ -243,12 +242,9 @@ def test_every_lesson_with_words_for_real_data_has_such_and_its_claims_are_those
     assert {data: set(of) for data, of in real.KINDS.items()} == having
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("pointwise", "real"), ("bottleneck", "imdb"), ("bottleneck", "raw")]
-)
-def test_a_lesson_without_such_data_is_refused_by_name_in_a_program_and_in_a_cell(
-    name, kind, monkeypatch, tmp_path, capsys
-):
+@pytest.mark.parametrize("which", ["pointwise real", "bottleneck imdb", "bottleneck raw"])
+def test_a_lesson_without_such_data_is_refused_by_name(which, monkeypatch, tmp_path, capsys):
+    name, kind = which.split()
     monkeypatch.setattr(sys, "argv", [""])
     monkeypatch.setattr(program, "HOME", tmp_path)
     cell = {"__name__": "__main__", "Section": lab.Section}
@@ -286,10 +282,8 @@ def test_the_recorded_splits_stand_below_a_claim_on_real_data(tmp_path, monkeypa
     monkeypatch.setattr(claims, "REAL", tmp_path / "real.csv")
     head = "lesson,claim,runs,held,median,expected,verdict\n"
     claims.REAL.write_text(head + row, encoding="utf-8")
-    texts = [
-        claims.on_splits(Claim(*CLAIM, at_least=0.5, data=of))
-        for of in ("real", "synthetic", "imdb")
-    ]
+    made = [Claim(*CLAIM, at_least=0.5, data=of) for of in ("real", "synthetic", "imdb")]
+    texts = [*map(claims.on_splits, made)]
     assert texts[0].startswith("holds: on 9 of 10 recorded splits the right way")
     assert texts[0].endswith("effect 0.450, expected 0.250")
     assert texts[1:] == ["", ""]
@@ -306,11 +300,9 @@ def test_the_recorded_splits_stand_below_a_claim_on_real_data(tmp_path, monkeypa
 )
 def test_a_verdict_takes_the_sign_on_nine_of_ten_splits_and_the_expected_effect(effects, verdict):
     lesson = next(one for one in lessons.read(SCRIPTS[0]).lessons if one.name == "bottleneck")
-    for bounds in (
-        [{"at_least": 0.9 - effect} for effect in effects],
-        [{"at_most": 0.9 + effect} for effect in effects],
-    ):
-        records = [{"claims": [Claim(*CLAIM, **of).as_record()]} for of in bounds]
+    for bound, sign in {"at_least": -1, "at_most": 1}.items():
+        made = [Claim(*CLAIM, **{bound: 0.9 + sign * effect}) for effect in effects]
+        records = [{"claims": [claim.as_record()]} for claim in made]
         (row,) = evidence.real_rows(SCRIPTS[0], lesson, "key", records)
         assert row["verdict"] == verdict
         assert int(row["held"]) == sum(effect > 0 for effect in effects)
@@ -344,9 +336,8 @@ def test_the_real_archive_is_to_be_had():
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """A function that writes files of Keras's format, where Keras finds them, of these reviews."""
-    monkeypatch.setattr(
-        "keras.src.datasets.imdb.get_file", lambda fname, **options: str(tmp_path / fname)
-    )
+    found = "keras.src.datasets.imdb.get_file"
+    monkeypatch.setattr(found, lambda fname, **options: str(tmp_path / fname))
 
     def ragged(*lists):
         array = np.empty(len(lists), dtype=object)

@@ -23,9 +23,8 @@ def test_the_text_classifier_is_the_books():
     assert script.build_dropout_stack().count_params() == 3_466  # that of 7.1.1
     model = script.build_text_classifier()
     assert model.count_params() == 291_937
-    assert [layer.name for layer in model.layers] == [
-        "review", "embed", "conv_1", "pool", "conv_2", "any_place", "sentiment",
-    ]  # fmt: skip
+    names = "review embed conv_1 pool conv_2 any_place sentiment"
+    assert [layer.name for layer in model.layers] == names.split()
     embed, conv_1, pool, conv_2 = model.layers[1:5]
     assert (embed.input_dim, embed.output_dim) == (2000, 128)
     assert (conv_1.filters, conv_1.kernel_size, pool.pool_size) == (32, (7,), (5,))
@@ -163,4 +162,4 @@ def test_imdb_trains_and_logs(tmp_path, monkeypatch, capsys):
     assert "--logdir" in out
     (log_dir,) = (tmp_path / "my_log_dir").iterdir()
     assert len(board.scalars(log_dir / "validation")["epoch_accuracy"]) == 5
-    assert len((log_dir / "train" / "metadata.tsv").read_text("utf-8").splitlines()) == 2001
+    assert len((log_dir / "train" / "embed_metadata.tsv").read_text("utf-8").splitlines()) == 2001

@@ -9,10 +9,8 @@ import pytest
 from ch07 import board, data
 from tools.screens import CHROMIUM, DRIVER, Browser, until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here, or no chromedriver"),
-]
+lacks = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium, or no chromedriver")
+pytestmark = [pytest.mark.slow, lacks]
 
 
 @pytest.fixture(scope="module")

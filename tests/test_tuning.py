@@ -191,7 +191,7 @@ def test_candidates_learn_as_each_would_alone_at_its_rate(monkeypatch):
         where = ((slice(None), [n]), ([n],), ([n],), ([n],))  # the candidate's axis of each weight
         alone.set_weights([of[at] for of, at in zip(start, where, strict=True)])
         alone.compile(keras.optimizers.SGD(rate), "categorical_crossentropy")
-        compare.build_variables(alone, classes[:, None])
+        compare.build_variables(alone, classes[:, None], alone(points[:1]))
         alone.fit(points, classes[:, None], verbose=0, **sizes)
         for one, of, at in zip(alone.get_weights(), together.get_weights(), where, strict=True):
             np.testing.assert_allclose(one, of[at], atol=1e-5)

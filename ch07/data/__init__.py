@@ -1,8 +1,8 @@
 """The data sets: what the signal is, what chance is, and what the best possible score is.
 
 Every generator is plain NumPy and takes a seed: the same seed gives the same data. What a model is
-tested on never occurs in what it is trained on. `best_possible` is the score of the best reader
-there can be, computed from how the data are made and not from any model.
+tested on never occurs in what it is trained on, if samples are as long as they are by default.
+`best_possible` is the score of the best reader there can be, computed from how the data are made.
 
 Sizes, seeds and shares that make no such data are refused with a ValueError.
 """

@@ -4,9 +4,8 @@ E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machin
 Repository, 1998 (https://doi.org/10.24432/C50P49), the pictures of the test set, CC BY 4.0. In
 digits.csv.gz a line is a picture: 64 pixels of 0 to 16, row by row, and the digit.
 
-Every function gives a `Task` in the form of one of the synthetic ones. The seed splits: who trains
-never sees a picture that is tested, and no two pictures are the same. How well the best reader
-would do is not known.
+Every function gives a `Task` in the form of a synthetic one. The seed splits: no picture that is
+tested is trained on, no two are the same, and how well the best reader would do is not known.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ch07.data.tasks import UNKNOWN, Task, draws, one_hot, split
+from ch07 import checks
+from ch07.data.tasks import UNKNOWN, Task, draws, enough, one_hot, split
 from ch07.data.text import Queries
 
 FILE = Path(__file__).with_name("digits.csv.gz")
@@ -30,10 +30,11 @@ def pictures() -> tuple[np.ndarray, np.ndarray]:
     return table[:, :-1].reshape(-1, 8, 8) / np.float32(16), table[:, -1].astype(int)
 
 
-def shuffled(seed: int, **sizes: int) -> tuple[np.random.Generator, np.ndarray, np.ndarray]:
+def shuffled(seed: int, known=1, times=1, **sizes: int) -> tuple:
     """Where to draw from, the pictures in a new order, and their digits."""
-    rng = draws(seed, **sizes)
+    rng = draws(seed, known=known, times=times, **sizes)
     images, digits = pictures()
+    enough(len(images), "pictures", **sizes)
     order = rng.permutation(len(images))
     return rng, images[order], digits[order]
 
@@ -77,7 +78,7 @@ def rows(seed, train=300, validation=300, test=1197):
     train, validation, test: (n, 8, 8), from 0 to 1. targets: (n, 10), one-hot. Chance 0.1.
     """
     _, images, digits = shuffled(seed, train=train, validation=validation, test=test)
-    targets = one_hot(digits, 10)
+    images, targets = (of[: train + validation + test] for of in (images, one_hot(digits, 10)))
     return Task(**split(images, targets, train, validation), best_possible=UNKNOWN)
 
 
@@ -87,7 +88,8 @@ def sums(seed, train=8000, test=2000):
     text, question: (n, 8) int32, of 256 words. targets: (n, 19), one-hot. Chance about 1 / 10, the
     share of the commonest sum. Of the pictures, 1,200 are in pairs to train on, the others to test.
     """
-    rng, images, digits = shuffled(seed, train=train, test=test)
+    checks.whole(train=train, test=test)
+    rng, images, digits = shuffled(seed)
     one, other = (
         np.concatenate([rng.integers(1200, size=train), rng.integers(1200, len(images), test)])
         for _ in range(2)
@@ -133,7 +135,8 @@ def pairs(seed, train=8000, test=1000):
     Half of the pairs show one digit. The queries are 200 pictures; a duplicate is the same digit.
     left, right: (n, 8, 8), from 0 to 1. targets: (n, 1), 0 or 1. Chance 0.5.
     """
-    rng, images, digits = shuffled(seed, train=train, test=test)
+    checks.whole(train=train, test=test)
+    rng, images, digits = shuffled(seed)
     seen, unseen = np.arange(1200), np.arange(1200, len(images))
 
     def draw(among: np.ndarray, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -22,6 +22,8 @@ BEST_GARMENT_SCORES = {
 
 def garment_price(brand, age, material, wear, effects):
     """Prices without noise; effects: "multiply", or "add" (the control)."""
+    if effects not in ("multiply", "add"):
+        raise ValueError(f"effects is {effects!r}: 'multiply' or 'add' is needed.")
     if effects == "multiply":
         return UNIT_PRICE * BRAND[brand] * AGE[age] * MATERIAL[material] * WEAR[wear]
     return UNIT_PRICE * (BRAND[brand] + 5 * AGE[age] + 3 * MATERIAL[material] + 4 * WEAR[wear])

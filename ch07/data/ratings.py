@@ -26,7 +26,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from ch07.data.tasks import UNKNOWN, Task, draws, one_hot, split
+from ch07.data.tasks import UNKNOWN, Task, draws, enough, one_hot, split
 from ch07.lab.language import tr
 from ch07.lab.startup import ROOT, UsageError
 
@@ -119,13 +119,14 @@ def numbered(sentences: list[Sentence], train: int, size: int, length: int):
     words = ["<pad>", "<unknown>", *(word for word, _ in counted.most_common(size - 2))]
     number = {word: at for at, word in enumerate(words)}
     texts = [[number.get(word, UNKNOWN_WORD) for word in one.words] for one in sentences]
-    return keras.utils.pad_sequences(texts, length), words
+    return keras.utils.pad_sequences(texts, length), words + ["<none>"] * (size - len(words))
 
 
 def of_movies(seed: int, **sizes: int) -> list[Sentence]:
     """As many sentences of movie reviews as `sizes` ask for, each clearly good or bad."""
     rng = draws(seed, **sizes)
     clear = [one for one in read()[0] if one.source == "movies" and abs(one.rating) > 0.5]
+    enough(len(clear), "sentences", **sizes)
     return [clear[at] for at in rng.permutation(len(clear))[: sum(sizes.values())]]
 
 
@@ -206,6 +207,7 @@ def sources(seed, train=4000, test=2000, length=30, vocabulary=2000):
         ]
         for source in SOURCES
     ]
+    enough(sum(map(len, chosen)), "sentences, a quarter from each source,", train=train, test=test)
     sentences = [every[at] for at in rng.permutation(np.concatenate(chosen))[:total]]
     texts, words = numbered(sentences, train, vocabulary, length)
     targets = {

@@ -31,6 +31,8 @@ def gestures(seed, train=600, validation=300, test=3000, noise=0.7):
     train, validation, test: (n, 24, 4). targets: (n, 4), one-hot: swing swing, swing shake, ...
     """
     rng = draws(seed, train=train, validation=validation, test=test)
+    if noise <= 0:
+        raise ValueError(f"noise is {noise}: a number above 0 is needed.")
     samples, steps, length = train + validation + test, 24, 5
     shape = np.array([[-1.0, 0, 1, 0, -1], [1, -1, 0, 1, -1]])
     sensors = np.array([[1.0, 0.6, 0.0, -0.5], [-0.5, 0.0, 1.0, 0.7]])

@@ -65,11 +65,19 @@ def draws(seed: int, **sizes: int) -> np.random.Generator:
     """Where a generator draws from: the same for the same seed.
 
     Raises:
-        ValueError: `seed` is not a whole number from 0, or one of its `sizes` not one from 1.
+        ValueError: `seed` is no whole number from 0, a size none from 1, or `known` above `train`.
     """
     checks.whole(0, seed=seed)
     checks.whole(**sizes)
+    if (known := sizes.get("known", 0)) > sizes.get("train", known):
+        raise ValueError(f"known is {known}: there are {sizes['train']} samples to train on.")
     return np.random.default_rng(seed)
+
+
+def enough(available: int, what: str, **sizes: int) -> None:
+    """Raise ValueError if samples of all `sizes` are more than there are."""
+    if (asked := sum(sizes.values())) > available:
+        raise ValueError(f"{asked} {what} are asked for, of {available} that there are.")
 
 
 def split(inputs: Arrays, targets: Arrays, train: int, validation: int = 0) -> dict[str, Arrays]:

@@ -246,7 +246,7 @@ def reviews(seed, train=1600, test=400, length=500, opinion_words=250, topic_wor
     idle = first["filler"] + rng.integers(filler, size=shape)
     neutral = np.where(rng.random(shape) < 0.6, on_topic, idle)
     is_opinion = rng.random(shape) < 0.15
-    written = np.arange(length) >= length - rng.integers(length // 4, length + 1, (len(good), 1))
+    written = np.arange(length) >= length - rng.integers(-(-length // 4), length + 1, good.shape)
     review = np.where(written, np.where(is_opinion, opinion, neutral), 0).astype("int32")
 
     balance = np.sum(np.where(praises, 1, -1) * (is_opinion & written), axis=1, keepdims=True)

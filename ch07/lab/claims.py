@@ -145,16 +145,11 @@ def machine() -> str:
 class Record:
     """The claims of one run, kept in `folder`/claims.json and, for good, below `folder`/claims/.
 
-    claims.json is always the newest run's. Each run also has a file of its own, named after the
-    time it began, which no later run touches.
+    claims.json is the newest run's; the other, named after the time it began, no later run touches.
     """
 
     def __init__(self, folder: Path, **run: Any):
-        """Make the folders; `run` is what else is known of the run, such as its seed.
-
-        Raises:
-            OSError: `folder` cannot be made or written to.
-        """
+        """Make the folders, or raise OSError; `run` is what else is known, such as its seed."""
         self.latest = folder / "claims.json"
         # Another run may begin in the same second, or after a clock was set back.
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}.json"

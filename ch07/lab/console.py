@@ -40,11 +40,11 @@ class Terminal(Console):
             self.event(key=id(key), text=text.plain if text else None)
         elif self.is_terminal:
             self.living = {one: of for one, of in (self.living | {key: text}).items() if of}
-            if not self.living:
+            if self.living:
+                self.live.start()
+                self.live.update(Group(*self.living.values()), refresh=True)
+            else:
                 self.live.stop()
-                return
-            self.live.start()
-            self.live.update(Group(*self.living.values()), refresh=True)
 
     def release(self, key: Hashable, text: Text) -> None:
         """End the living line of `key`; `text` stays."""

@@ -2,17 +2,16 @@
 
 import contextlib
 import itertools
-import os
+import secrets
 from pathlib import Path
 
 
 def write_aside(path: Path, content: bytes) -> None:
     """Write `path` whole or not at all: into a file beside it, which then takes its name.
 
-    Raises:
-        OSError: the folder cannot be written to, or the disk is full; `path` is as it was.
+    OSError if the folder cannot be written to, or the disk is full; `path` is as it was.
     """
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         aside.write_bytes(content)
         aside.replace(path)
@@ -24,9 +23,7 @@ def new_folder(parent: Path, name: str) -> Path:
     """Make a folder in `parent` that was not there: `name`, or else `name`-1, `name`-2 and so on.
 
     Making it is what claims it, so two programs that ask at the same moment get two folders.
-
-    Raises:
-        OSError: `parent` is a file, or cannot be made or written to.
+    OSError if `parent` is a file, or cannot be made or written to.
     """
     parent.mkdir(parents=True, exist_ok=True)
     for tries in itertools.count():

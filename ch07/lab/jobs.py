@@ -48,12 +48,9 @@ def share_out(chosen: Sequence[lessons.Lesson], jobs: int) -> list[list[lessons.
     known = evidence_seconds()
     usual = statistics.mean(known.values()) if known else 1.0
     shares: list[list[lessons.Lesson]] = [[] for _ in range(min(jobs, len(chosen)))]
-
-    def takes(lesson):
-        return known.get(lesson.name, usual)
-
-    for lesson in sorted(chosen, key=takes, reverse=True):
-        min(shares, key=lambda share: sum(map(takes, share))).append(lesson)
+    takes = {one.name: known.get(one.name, usual) for one in chosen}
+    for lesson in sorted(chosen, key=lambda one: takes[one.name], reverse=True):
+        min(shares, key=lambda share: sum(takes[one.name] for one in share)).append(lesson)
     return [sorted(share, key=chosen.index) for share in shares]
 
 
@@ -93,21 +90,13 @@ def start(program: Program, share: Sequence[lessons.Lesson], colour: bool) -> su
     environment = os.environ | {WORKER: "1", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "agg"}
     if colour:
         environment["FORCE_COLOR"] = "1"
-    return subprocess.Popen(
-        [sys.executable, *own, *(lesson.name for lesson in share), *options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env=environment,
-        encoding="utf-8",
-        errors="replace",
-    )
+    command = [sys.executable, *own, *(lesson.name for lesson in share), *options]
+    ends = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, **ends, env=environment, encoding="utf-8", errors="replace")
 
 
 class Run:
-    """A run of a `program` in several processes, which prints its lessons in the order of the book.
-
-    Of the first lesson that has not ended lines are printed as they come.
-    """
+    """A run of a `program` in several processes, printed in the order of the book as it comes."""
 
     def __init__(self, program: Program, console: Terminal):
         self.program = program
@@ -148,8 +137,7 @@ class Run:
             self.console.update(key, None)
         self.show(rest=True)
         if status in (0, 130) or self.program.seconds:
-            heading = "Interrupted" if status == 130 else "Summary"
-            self.program.summarize(self.console, heading)
+            self.program.summarize(self.console, "Interrupted" if status == 130 else "Summary")
         return status or self.program.status
 
     def hear(self, worker: Worker, line: str) -> None:
@@ -168,7 +156,7 @@ class Run:
         self.show()
 
     def show(self, rest: bool = False) -> None:
-        """Print what it is the turn of; of the `rest`, what has ended."""
+        """Print what it is the turn of, of a running lesson too; of the `rest`, what has ended."""
         for name in list(self.lines):
             ended = name in self.program.seconds
             while self.lines[name] and (ended or not rest):

@@ -111,22 +111,15 @@ def on(script: Script, data: str) -> Script:
 def matching(script: Script, text: str) -> list[str]:
     """The names of the lessons that `text` asks for, by number or by name."""
     whole = f"{text.rstrip('.')}."
-    return [
-        lesson.name
-        for lesson in script.lessons
-        if lesson.name == text or f"{lesson.number}.".startswith(whole)
-    ]
+    known = ((lesson.name, f"{lesson.number}.") for lesson in script.lessons)
+    return [name for name, number in known if name == text or number.startswith(whole)]
 
 
 def choose(script: Script, wanted: list[str]) -> list[Lesson]:
-    """The lessons that `wanted` asks for, in their order; all if it is empty.
-
-    Raises:
-        KeyError: nothing is called so; its argument is the text that was asked for.
-    """
-    chosen = {text: matching(script, text) for text in wanted}
-    for text, names in chosen.items():
-        if not names:
+    """The lessons that are `wanted`, in order, or all; KeyError with a text that names none."""
+    chosen: list[str] = []
+    for text in wanted:
+        if not (names := matching(script, text)):
             raise KeyError(text)
-    every = [name for names in chosen.values() for name in names]
-    return [lesson for lesson in script.lessons if not wanted or lesson.name in every]
+        chosen += names
+    return [lesson for lesson in script.lessons if not wanted or lesson.name in chosen]

@@ -81,9 +81,8 @@ class Section:
             parser = program.parser_of(self.script, {**(commands or {}), **(options or {})})
             given = parser.parse_args(sys.argv[1:] if is_program else [])
             made = program.Program(self.script, given)
-            self.seed, self.output, self.folder = given.seed, given.output, made.folder
-            self.data = given.data
-            self.options = vars(given)
+            self.seed, self.data, self.output = given.seed, given.data, given.output
+            self.folder, self.options = made.folder, vars(given)
             if not given.sections and any(self.options[of.strip("-")] for of in commands or ()):
                 made.chosen = []
             if self.imported:
@@ -170,26 +169,20 @@ class Section:
         claim that has no words for them is passed over.
         """
         self.go_on()
-        bounds = {"at_least": at_least, "at_most": at_most}
+        given = {"at_least": at_least, "at_most": at_most}
+        bounds = {name: float(of) for name, of in given.items() if of is not None}
         others = {of: x for of, x in (compared_with or {}).items() if not isinstance(x, Unknown)}
         if self.data != "synthetic":
             words = self.real["claims"].get(sentence)
             if words is None:
                 return
             against = others[words["against"]] if "against" in words else words["than"]
-            bounds = {name: against for name, of in bounds.items() if of is not None}
+            bounds = dict.fromkeys(bounds, float(against))
             sentence = words.get("en", sentence)
-        claim = Claim(
-            self.current.number,
-            self.current.name,
-            sentence,
-            float(value),
-            unit,
-            **{name: float(of) for name, of in bounds.items() if of is not None},
-            compared_with={name: float(of) for name, of in others.items()},
-            timed=timed,
-            data=self.data,
-        )
+        where = self.current.number, self.current.name
+        others = {name: float(of) for name, of in others.items()}
+        rest = {"compared_with": others, "timed": timed, "data": self.data}
+        claim = Claim(*where, sentence, float(value), unit, **bounds, **rest)
         self.claims.append(claim)
         self.console.print(claim_text(claim, self.console.width))
         if splits := on_splits(claim):
@@ -230,8 +223,7 @@ class Section:
         if task:
             path = self.folder / f"{self.current.name}_samples.png"
             common.save(self.relabelled(samples.samples(task)), path, keep=not self.program)
-        figure = self.relabelled(figure)
-        common.save(figure, self.folder / f"{self.current.name}.png")
+        common.save(self.relabelled(figure), self.folder / f"{self.current.name}.png")
         if not self.program:
             common.show(block=False)
 

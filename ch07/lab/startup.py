@@ -127,10 +127,8 @@ def hear_interrupts():
 def check_python(version=sys.version_info):
     """Raise UsageError unless `version` (major, minor, ...) is one the project supports."""
     if not OLDEST_PYTHON <= tuple(version[:2]) <= NEWEST_PYTHON:
-        raise UsageError(
-            "Python %d.%d is not supported: use Python %d.%d to %d.%d."
-            % (tuple(version[:2]) + OLDEST_PYTHON + NEWEST_PYTHON)
-        )
+        numbers = tuple(version[:2]) + OLDEST_PYTHON + NEWEST_PYTHON
+        raise UsageError("Python %d.%d is not supported: use Python %d.%d to %d.%d." % numbers)
 
 
 def check_packages(requirements=REQUIREMENTS):
@@ -153,9 +151,8 @@ def check_packages(requirements=REQUIREMENTS):
             raise UsageError("The package %s is missing: %s." % (wanted.name, INSTALL))
         version = metadata.version(names[0])
         if not wanted.specifier.contains(version, prereleases=True):
-            raise UsageError(
-                "%s %s is installed, but %s is needed: %s." % (names[0], version, wanted, INSTALL)
-            )
+            what = names[0], version, wanted, INSTALL
+            raise UsageError("%s %s is installed, but %s is needed: %s." % what)
 
 
 def check_backend(environ=os.environ):

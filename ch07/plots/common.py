@@ -125,7 +125,7 @@ def bars(axes, values: Mapping, xlabel: str, names=None, title="", *, best=None,
         near = possible < ends + 0.2 * np.nanmax([*ends, *possible])  # would lie below the number
         ends = np.where(near, np.fmax(ends, possible), ends)
         for length, *end in zip(lengths, ends, rows, strict=True):
-            axes.annotate(f" {number(length)}", end, **BESIDE)
+            axes.annotate(number(length), end, (4, 0), textcoords="offset points", **BESIDE)
     if not np.isnan(possible).any():
         ends = places - 0.4, places + 0.4
         axes.vlines(possible, *ends, color=ORANGE, lw=2.5, label="best possible")
@@ -138,10 +138,8 @@ def bars(axes, values: Mapping, xlabel: str, names=None, title="", *, best=None,
 
 
 @panel
-def curves(
-    axes, x, series: Mapping, xlabel, ylabel, title="", *, level=None, rings=None, **options
-):
-    """A line for each of `series` over `x`, whole numbers; None: those from 1 on.
+def curves(axes, x, series, xlabel, ylabel, title="", *, level=None, rings=None, **options):
+    """A line for each of `series`, by name, over `x`, whole numbers; None: those from 1 on.
 
     `level`, such as chance, is a dashed line: (name, y); `rings` are around points (x, y) by name.
     """
@@ -157,9 +155,9 @@ def curves(
 
 
 @panel
-def points(axes, groups: Mapping, xlabel: str, ylabel: str, title="", **options):
-    """A cloud of points (x, y) for each of `groups`; those of a few are drawn larger."""
-    for at, (name, (x, y)) in enumerate(groups.items()):
+def points(axes, groups: Mapping, xlabel: str, ylabel: str, title="", *, first=0, **options):
+    """A cloud of points (x, y) for each of `groups`, in styles from the `first` on."""
+    for at, (name, (x, y)) in enumerate(groups.items(), first):
         style = {"marker": MARKERS[at], "alpha": 0.6, "linewidths": 0, "label": name}
         axes.scatter(x, y, 36 if len(x) < 100 else 10, COLOURS[at], **style)
     finish(axes, xlabel=xlabel, ylabel=ylabel, title=title, **options)

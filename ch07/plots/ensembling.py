@@ -57,8 +57,7 @@ def separable_or_not(accuracy: Scores, chance: float) -> Figure:
         series = {of: [accuracy[f"{images} {of} {n}"] for n in budgets] for of in kinds}
         ahead = series["separable"][at] - series["plain"][at]
         title = f"Channels {images}: {kinds[ahead > 0]} gains {abs(ahead):.2f} at {budgets[at]:,}"
-        level = ("chance", chance)
-        panels.append(curves(budgets, series, xlabel, ACCURACY, title, level=level))
+        panels.append(curves(budgets, series, xlabel, ACCURACY, title, level=("chance", chance)))
     return row(*panels)
 
 
@@ -83,8 +82,8 @@ def hyperparameter_search(trials: Sequence[FrozenTrial], importances: Scores) ->
     rings = {name: (1 + of, values[of]) for name, of in kinds.items()}
     history = curves(None, {"best so far": best}, "trial", ylabel, title, rings=rings)
     groups = {name: (rates[of], values[of]) for name, of in kinds.items()}
-    title, xlabel = f"The best trial had {rates[winner]:.1g}", "learning rate (log scale)"
-    over_rates = points(groups, xlabel, ylabel, title, xscale="log")
+    title, xlabel = f"The best trial's rate: {rates[winner]:.1g}", "learning rate (log scale)"
+    over_rates = points(groups, xlabel, ylabel, title, first=1, xscale="log")
     title = f"What mattered most: {max(importances, key=importances.get)}"
     return row(history, bars(importances, "importance (share)", title=title), over_rates)
 

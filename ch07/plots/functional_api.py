@@ -178,6 +178,5 @@ def two_eyes(pairs, error: Scores) -> Figure:
     title = "Off by {one base:.2f} pixels with two eyes, {one eye:.2f} with one"
     mean = {"always the mean": np.abs(pairs.test_targets - pairs.train_targets.mean()).mean()}
     learned = bars(error, "mean absolute error (pixels)", names, title, upright=mean)
-    return row(
-        images(eyes, f"The depth: a shift of {pairs.test_targets[at, 0]:.0f} pixels"), learned
-    )
+    seen = images(eyes, f"The depth: a shift of {pairs.test_targets[at, 0]:.0f} pixels")
+    return row(seen, learned)

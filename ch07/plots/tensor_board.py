@@ -19,7 +19,6 @@ def early_stopping(history: Curves, stopped_after: int) -> Figure:
     """Losses and accuracies of a training that nothing stops, and where it would have stopped."""
     best = int(np.argmin(history["val_loss"]))
     upright = {"lowest validation loss": 1 + best, "early stopping": stopped_after}
-
     rise = history["val_loss"][-1] / history["val_loss"][best]
     ends = history["accuracy"][-1], history["val_accuracy"][-1]
     titles = {"loss": tr("The validation loss ends at {:.1f} times its lowest").format(rise)}
