@@ -315,8 +315,8 @@ def write_hparams(log_dir: str | Path, hparams: Mapping[str, object]) -> None:
     known = (bool, int, float, str, np.generic)
     shown = {n: v if isinstance(v, known) else str(v) for n, v in hparams.items()}
     with writing_to(folder := after_training(log_dir)):
-        # Named after the run and what it is in: runs of one name would become one line.
-        hp.hparams(shown, trial_id="/".join(Path(log_dir).resolve().parts[-2:]))
+        # "trial-001 in 20261231-235959-search", or runs of one name would become one line.
+        hp.hparams(shown, trial_id=" in ".join(Path(log_dir).resolve().parts[:-3:-1]))
     if not logged(folder, "hparams"):  # as with pictures: many of them are a large record
         raise OSError(f"'{folder}' has no room for hyperparameters")
 

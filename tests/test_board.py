@@ -238,7 +238,7 @@ def test_hyperparameters_of_any_type_are_a_line_that_is_named_after_the_run(tmp_
         events = EventAccumulator(str(tmp_path / run / folder)).Reload()
         summary = events.SummaryMetadata("_hparams_/session_start_info")
         started_as = HParamsPluginData.FromString(summary.plugin_data.content).session_start_info
-        assert started_as.group_name == f"{tmp_path.name}/{run}"
+        assert started_as.group_name == f"{run} in {tmp_path.name}"
         assert {"units", "rate", "name", "last", "of"} == set(started_as.hparams)
 
 
