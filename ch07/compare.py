@@ -144,7 +144,8 @@ def fit(
     targets, tested = by_output(task.train_targets), by_output(task.test_targets)
     measures = {at: keras.losses.get(loss) for at, loss in by_output(like.loss).items()}
     for at, metric in by_output(config["metrics"] or {}).items():
-        measures[at] = metric[0] if isinstance(metric, list) else metric
+        if metric:
+            measures[at] = metric[0] if isinstance(metric, list) else metric
     first = joint(keras.tree.map_structure(lambda of: of[:1], by_input(task.test)), training=False)
     for at, measure in measures.items():  # what cannot be scored is refused now, and not at the end
         metrics.score(measure, first[at].numpy(), tested[at][:1])

@@ -101,10 +101,11 @@ def test_losses_and_metrics_may_be_objects_and_without_metrics_the_losses_measur
     like, model = two_inputs(5, heads=2), two_inputs(5, heads=2)
     found, off = scores(metrics=[[keras.metrics.MeanAbsoluteError()], ["mae"]])
     assert found["head0"] == pytest.approx(off[0].mean(), rel=1e-5)
-    found, off = scores()
-    huber = np.where(off[0] < 0.5, 0.5 * off[0] ** 2, 0.5 * (off[0] - 0.25))
-    assert found["head0"] == pytest.approx(huber.mean(), rel=1e-5)
-    assert found["head1"] == pytest.approx(np.mean(off[1] ** 2), rel=1e-5)
+    for options in ({}, {"metrics": [[], ["mse"]]}):
+        found, off = scores(**options)
+        huber = np.where(off[0] < 0.5, 0.5 * off[0] ** 2, 0.5 * (off[0] - 0.25))
+        assert found["head0"] == pytest.approx(huber.mean(), rel=1e-5)
+        assert found["head1"] == pytest.approx(np.mean(off[1] ** 2), rel=1e-5)
 
 
 def test_models_that_share_a_weight_are_refused():
